@@ -1,0 +1,225 @@
+"""What is to be measured: suites, variants, artifacts, scenarios, cases. Frozen values; nothing here looks at a disk.
+
+Terms follow the field: a *case* is one cell of suite x variant x device x scenario; a *trial* is one fresh process
+that runs it once; a *launch* is the number of that process among its like.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Literal
+
+from harness.model.codec import Json, content_id
+from harness.model.recipe import Recipe
+
+Mode = Literal["performance", "accuracy"]
+
+
+@dataclass(frozen=True)
+class WarmUp:
+    """Inferences before the measured part. They end when the medians of three successive blocks lie within
+    `tolerance` of each other (relative) and `min_duration_s` has passed, or at `max_duration_s`: not steady."""
+
+    min_duration_s: float = 0.1
+    max_duration_s: float = 2.0
+    tolerance: float = 0.02
+
+
+@dataclass(frozen=True)
+class StopRule:
+    """The measured part ends when BOTH minima are reached, or at the budget, whichever comes first."""
+
+    min_count: int = 64
+    min_duration_s: float = 1.0
+    budget_s: float = 30.0
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """MLPerf's meaning: single-stream issues the next query when the last one has ended; its headline is p90."""
+
+    kind: Literal["single-stream"] = "single-stream"
+    batch: int = 1
+    warm_up: WarmUp = WarmUp()
+    stop: StopRule = StopRule()
+
+    @property
+    def name(self) -> str:
+        """As shown and as given to --scenario."""
+        return self.kind if self.batch == 1 else f"{self.kind}-b{self.batch}"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """State asked of the process under test. affinity: "last" core, "none", or core numbers "2,3"; nice: 0 is as is."""
+
+    threads: int = 1
+    affinity: str = "last"
+    nice: int = 0
+
+
+@dataclass(frozen=True)
+class TensorSpec:
+    """One model input as it is fed: every dimension known."""
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Signature:
+    """The first output for the seeded input, by which a timed run proves what it computed.
+
+    `values`: the flattened first row; `source`: who computed it (the lock, or the host's unoptimized graph).
+    """
+
+    values: tuple[float, ...]
+    source: str
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """Right answers among all images of a split, single view."""
+
+    correct: int
+    images: int
+    dataset: str
+
+    @property
+    def top1(self) -> float:
+        """Share in [0, 1]."""
+        return self.correct / self.images
+
+
+@dataclass(frozen=True)
+class ArtifactFacts:
+    """What is known of one artifact: the lock entry of a released one, the cache entry of a built one.
+
+    `file` is relative to the entry's folder. Counts are exact; `macs` is per image. Absent figures are None, and
+    `accuracy_missing` says why when `accuracy` is.
+    """
+
+    variant: str
+    file: str
+    sha256: str
+    size_bytes: int
+    precision: str
+    recipe_id: str | None = None
+    parent: str | None = None
+    network: str | None = None
+    parameters: int | None = None
+    macs: int | None = None
+    seed: int | None = None
+    dataset_sha256: str | None = None
+    accuracy: Accuracy | None = None
+    accuracy_missing: str | None = None
+    agreement_with_parent: float | None = None
+    signature: Signature | None = None
+    versions: Mapping[str, str] = field(default_factory=dict)
+    build_s: float | None = None
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A model in one form. `role` places it in the lineage (teacher, student, int8, ...); `parent` is a variant name.
+
+    `file` is set for models brought along by the user; other variants are found by their recipe.
+    """
+
+    name: str
+    title: str
+    role: str
+    precision: str = "fp32"
+    parent: str | None = None
+    recipe: Recipe | None = None
+    file: str | None = None
+    inputs: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Suite:
+    """Axes to be crossed with a device. `launches`: fresh processes per case; 6 is the fewest that give a 95 %
+    distribution-free interval of their median."""
+
+    name: str
+    title: str
+    variants: tuple[Variant, ...]
+    backends: tuple[str, ...] = ("onnxruntime",)
+    scenarios: tuple[Scenario, ...] = (Scenario(),)
+    dataset: str | None = None
+    launches: int = 6
+    settings: Settings | None = None
+
+
+@dataclass(frozen=True)
+class Case:
+    """One cell. The id covers every field: all of them can change the outcome, and nothing else is here."""
+
+    suite: str
+    variant: str
+    artifact_sha256: str
+    precision: str
+    backend: str
+    device: str
+    scenario: Scenario
+    settings: Settings
+    inputs: tuple[TensorSpec, ...]
+    input_seed: int
+    options: Mapping[str, Json] = field(default_factory=dict)
+
+    @cached_property
+    def id(self) -> str:
+        """Content hash of all fields."""
+        return content_id(self)
+
+
+@dataclass(frozen=True)
+class Skip:
+    """A cell that will not be measured, why, and what would change that."""
+
+    variant: str
+    backend: str
+    scenario: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class PlannedTrial:
+    """One fresh process to start: which case, in which mode, the how-manieth of its like."""
+
+    case_id: str
+    mode: Mode
+    launch: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run will do, in order. The id is the same for the same command, which is how a run is resumed."""
+
+    suite: str
+    device: str
+    seed: int
+    cases: tuple[Case, ...]
+    skips: tuple[Skip, ...]
+    trials: tuple[PlannedTrial, ...]
+    artifacts: Mapping[str, ArtifactFacts]  # by case id
+    harness_version: str
+    agent_sha256: str
+
+    @cached_property
+    def id(self) -> str:
+        """Content hash of what will be run, by which code."""
+        return content_id(
+            {"cases": [case.id for case in self.cases], "trials": self.trials, "agent": self.agent_sha256}
+        )
+
+    def case(self, case_id: str) -> Case:
+        """The case with that id."""
+        return self._by_id[case_id]
+
+    @cached_property
+    def _by_id(self) -> dict[str, Case]:
+        return {case.id: case for case in self.cases}

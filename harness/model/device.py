@@ -1,0 +1,51 @@
+"""What is known of a board before anyone talks to it: the values of devices/*.toml, read with exact keys."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from typing import Literal
+
+from harness.errors import DeviceFileError, UsageError
+from harness.model.case import Settings
+from harness.model.codec import from_json
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Above these a measurement is doubted: other processes' share of one core, the hottest zone."""
+
+    other_load_cores: float = 0.2
+    temperature_c: float = 95.0
+
+
+@dataclass(frozen=True)
+class Device:
+    """One registered board. `backends` are those worth trying on it; what is installed there is asked of the board."""
+
+    schema: int
+    name: str
+    title: str
+    transport: Literal["local"]
+    backends: tuple[str, ...]
+    collectors: tuple[str, ...]
+    sensor_period_s: float = 0.05
+    settings: Settings = Settings()
+    limits: Limits = Limits()
+
+
+def parse_device(text: str, where: str) -> Device:
+    """A device from TOML text; `where` names the file. DeviceFileError on anything that is not exactly right."""
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise DeviceFileError(f"{where}: not valid TOML: {error}") from None
+    try:
+        device = from_json(Device, table, where)
+    except UsageError as error:
+        raise DeviceFileError(str(error)) from None
+    if device.schema != SCHEMA:
+        raise DeviceFileError(f"{where}: schema {device.schema} is not {SCHEMA}; this harness reads {SCHEMA} only")
+    return device

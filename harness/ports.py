@@ -1,0 +1,107 @@
+"""The plug points as Protocols: types only. The agent's classes satisfy theirs by shape, so it imports nothing here.
+
+Each plug point has one literal table, name -> "module:Class", imported on first use: harness.agent.backends.TABLE,
+harness.agent.collectors.TABLE, harness.agent.scenarios.TABLE, harness.board.transports.TABLE, harness.report.TABLE.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from harness.model.trial import Record
+from harness.model.verdict import RunResult
+
+
+class Session(Protocol):
+    """A loaded model in the agent. `clock` is the one its steps are timed with."""
+
+    clock: Callable[[], float]
+
+    def bind(self, arrays: Mapping[str, Any]) -> None:
+        """Take the inputs once; `step` uses these same arrays every time."""
+
+    def step(self) -> None:
+        """One inference; returns only when the device is idle again."""
+
+    def outputs(self) -> Sequence[Any]:
+        """The outputs of the last step, as arrays."""
+
+    def facts(self) -> Mapping[str, Any]:
+        """What really ran: providers, options in force."""
+
+    def close(self) -> None:
+        """Release what the session holds."""
+
+
+class Backend(Protocol):
+    """A runtime in the agent."""
+
+    name: str
+
+    def why_unavailable(self) -> str | None:
+        """None where usable, else the reason and the fix."""
+
+    def versions(self) -> Mapping[str, str]:
+        """Versions of everything this backend runs on."""
+
+    def load(self, artifact: str, options: Mapping[str, Any]) -> Session:
+        """Make a session from a file."""
+
+
+class Collector(Protocol):
+    """A group of sensor channels, read in the sensor process. A read costs less than 1 % of the period."""
+
+    name: str
+
+    def why_unavailable(self) -> str | None:
+        """None where readable, else the reason and the remedy."""
+
+    def channels(self) -> Sequence[Any]:
+        """Channels in the order of `read`."""
+
+    def start(self) -> None:
+        """Open what stays open."""
+
+    def read(self) -> Sequence[float]:
+        """One reading per channel; NaN where it failed."""
+
+    def stop(self) -> None:
+        """Close what was opened."""
+
+
+class Conversation(Protocol):
+    """A running agent at the other end of a pipe of lines."""
+
+    def send(self, line: str) -> None:
+        """One line, without its end."""
+
+    def receive(self, timeout_s: float) -> str:
+        """The next line. AgentError when the other side is gone or silent for longer."""
+
+    def close(self) -> int | None:
+        """End it, kill it if it lingers; the exit status where known."""
+
+
+class Transport(Protocol):
+    """How the host reaches a board."""
+
+    def put(self, source: Path, target: str) -> str:
+        """Copy a file to the board unless it is there; returns its path on the board. Targets carry content hashes."""
+
+    def get(self, source: str, target: Path) -> None:
+        """Fetch a file from the board and remove it there."""
+
+    def talk(self, arguments: Sequence[str]) -> Conversation:
+        """Start the agent archive with these arguments."""
+
+
+class Reporter(Protocol):
+    """A run result as a file."""
+
+    name: str
+    suffix: str
+
+    def render(self, result: RunResult, records: Mapping[str, Record]) -> bytes:
+        """Pure: the same result and records (by case id) give the same bytes."""
