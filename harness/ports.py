@@ -19,6 +19,9 @@ class Session(Protocol):
 
     clock: Callable[[], float]
 
+    def input_names(self) -> Sequence[str]:
+        """Names that `bind` takes."""
+
     def bind(self, arrays: Mapping[str, Any]) -> None:
         """Take the inputs once; `step` uses these same arrays every time."""
 

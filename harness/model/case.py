@@ -14,7 +14,8 @@ from typing import Literal
 from harness.model.codec import Json, content_id
 from harness.model.recipe import Recipe
 
-Mode = Literal["performance", "accuracy"]
+# performance: the timed run. accuracy: the same artifact over a data set. observer: what the sensors cost.
+Mode = Literal["performance", "accuracy", "observer"]
 
 
 @dataclass(frozen=True)

@@ -28,11 +28,11 @@ def no_values() -> array[float]:
 
 @dataclass(frozen=True)
 class Samples:
-    """One row per inference: when it started, how long it took, whether it succeeded (1.0 or 0.0)."""
+    """One row per inference: when it started, how long it took, in which block (numbered from 0) it ran."""
 
     start_s: array[float] = field(default_factory=no_values)
     duration_s: array[float] = field(default_factory=no_values)
-    ok: array[float] = field(default_factory=no_values)
+    block: array[float] = field(default_factory=no_values)
 
     def __len__(self) -> int:
         return len(self.start_s)
@@ -94,7 +94,10 @@ class Outputs:
 
 @dataclass(frozen=True)
 class Trial:
-    """One fresh process. status "ok" or "failed", with the message; stop_reason as the agent gave it."""
+    """One fresh process. status "ok" or "failed", with the message; stop_reason as the agent gave it.
+
+    arms: where blocks alternate between two conditions, the condition of each block ("on", "off"); else empty.
+    """
 
     id: str
     run: str
@@ -112,6 +115,7 @@ class Trial:
     outputs: Outputs = field(default_factory=Outputs)
     warm_up: Samples = field(default_factory=Samples)
     samples: Samples = field(default_factory=Samples)
+    arms: tuple[str, ...] = ()
     traces: tuple[Trace, ...] = ()
     dataset_sha256: str | None = None
     wall_s: float | None = None

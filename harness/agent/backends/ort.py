@@ -1,0 +1,85 @@
+"""ONNX Runtime on the CPU. Owns the session settings; they are the same in `nox -s overhead`, which checks the loop."""
+
+import time
+
+
+class OnnxRuntime:
+    """Factory of sessions. The runtime is imported by `why_unavailable` or `load`, whichever comes first."""
+
+    name = "onnxruntime"
+
+    def why_unavailable(self):
+        """None where onnxruntime and numpy import, else the reason with the remedy."""
+        try:
+            import numpy  # noqa: F401  # asked for its presence
+            import onnxruntime  # noqa: F401  # asked for its presence
+        except ImportError as error:
+            return "{}; on the board run: python3 -m pip install onnxruntime".format(error)
+        return None
+
+    def versions(self):
+        """Versions of what a session runs on."""
+        import numpy
+        import onnxruntime
+
+        return {"onnxruntime": onnxruntime.__version__, "numpy": numpy.__version__}
+
+    def load(self, artifact, options):
+        """A session over the file `artifact`. options: threads (intra-op); profile_prefix to trace operators."""
+        return OnnxSession(artifact, options)
+
+
+def session_options(threads):
+    """The settings of every measured session: sequential, no spinning, all graph optimizations."""
+    import onnxruntime
+
+    settings = onnxruntime.SessionOptions()
+    settings.intra_op_num_threads = threads
+    settings.inter_op_num_threads = 1
+    settings.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
+    settings.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
+    # Spinning workers burn the neighbour core that the sensors live on.
+    settings.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    # 3: errors only. Warnings would go to stderr at every load and say nothing a finding does not.
+    settings.log_severity_level = 3
+    return settings
+
+
+class OnnxSession:
+    """One loaded model. `step` is `session.run` with inputs bound once: what an application calls, and nothing more."""
+
+    clock = staticmethod(time.perf_counter)
+
+    def __init__(self, artifact, options):
+        import onnxruntime
+
+        self._session = onnxruntime.InferenceSession(
+            artifact, session_options(options["threads"]), providers=["CPUExecutionProvider"]
+        )
+        self._names = [output.name for output in self._session.get_outputs()]
+        self._inputs = {}
+        self._outputs = []
+
+    def input_names(self):
+        """Names that `bind` takes."""
+        return [one.name for one in self._session.get_inputs()]
+
+    def bind(self, arrays):
+        """Take the inputs, by name."""
+        self._inputs = dict(arrays)
+
+    def step(self):
+        """One inference."""
+        self._outputs = self._session.run(self._names, self._inputs)
+
+    def outputs(self):
+        """Arrays of the last step."""
+        return self._outputs
+
+    def facts(self):
+        """Execution providers as in force."""
+        return {"providers": self._session.get_providers()}
+
+    def close(self):
+        """Let go of the session."""
+        self._session = None

@@ -1,0 +1,95 @@
+"""What the machine says of itself: facts that a record needs to be understood later. Reads files; changes nothing."""
+
+import os
+import platform
+import re
+import sys
+
+from .collectors.files import read_text, under
+
+# Instruction sets that decide which int8 and bf16 kernels a runtime picks.
+_TELLING_FLAGS = ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "avx512_bf16", "amx_int8", "asimd", "asimddp", "i8mm")
+
+
+def machine_facts(root):
+    """Static facts and the present state, as JSON values; what cannot be read is left out, never guessed."""
+    cpuinfo = read_text(under(root, "proc/cpuinfo")) or ""
+    found = {
+        "python": platform.python_version(),
+        "implementation": platform.python_implementation(),
+        "machine": platform.machine(),
+        "system": platform.system(),
+        "kernel": platform.release(),
+        "cpu": _field(cpuinfo, "model name") or read_text(under(root, "proc/device-tree/model")),
+        "instruction_sets": [flag for flag in _TELLING_FLAGS if flag in _flags(cpuinfo)],
+        "hypervisor": "hypervisor" in _flags(cpuinfo),
+        "cores": os.cpu_count(),
+        "cores_allowed": len(os.sched_getaffinity(0)),
+        "memory_bytes": _meminfo(root, "MemTotal"),
+        "boot_id": read_text(under(root, "proc/sys/kernel/random/boot_id")),
+        "distribution": _distribution(root),
+        "byteorder": sys.byteorder,
+        "rapl": _rapl(root),
+    }
+    found.update(present_state(root))
+    return {key: value for key, value in found.items() if value is not None}
+
+
+def present_state(root):
+    """What may change from trial to trial: governor, turbo, swap in use, load average, free memory."""
+    load = (read_text(under(root, "proc/loadavg")) or "").split()
+    turbo = read_text(under(root, "sys/devices/system/cpu/intel_pstate/no_turbo"))
+    boost = read_text(under(root, "sys/devices/system/cpu/cpufreq/boost"))
+    total, free = _meminfo(root, "SwapTotal"), _meminfo(root, "SwapFree")
+    found = {
+        "governors": _governors(root),
+        "boost": turbo == "0" if turbo is not None else (boost == "1" if boost is not None else None),
+        "load_average_1min": float(load[0]) if load else None,
+        "memory_available_bytes": _meminfo(root, "MemAvailable"),
+        "swap_used_bytes": total - free if total is not None and free is not None else None,
+        "address_randomization": read_text(under(root, "proc/sys/kernel/randomize_va_space")),
+    }
+    return {key: value for key, value in found.items() if value is not None}
+
+
+def _governors(root):
+    folder = under(root, "sys/devices/system/cpu")
+    found = set()
+    for core in range(os.cpu_count() or 1):
+        governor = read_text(os.path.join(folder, "cpu{}/cpufreq/scaling_governor".format(core)))
+        if governor:
+            found.add(governor)
+    return sorted(found) or None
+
+
+def _meminfo(root, key):
+    match = re.search(r"^{}:\s+(\d+) kB".format(key), read_text(under(root, "proc/meminfo")) or "", re.MULTILINE)
+    return int(match.group(1)) * 1024 if match else None
+
+
+def _field(cpuinfo, key):
+    match = re.search(r"^{}\s*:\s*(.+)$".format(key), cpuinfo, re.MULTILINE)
+    return match.group(1).strip() if match else None
+
+
+def _flags(cpuinfo):
+    return set((_field(cpuinfo, "flags") or _field(cpuinfo, "Features") or "").split())
+
+
+def _distribution(root):
+    match = re.search(r'^PRETTY_NAME="?([^"\n]+)', read_text(under(root, "etc/os-release")) or "", re.MULTILINE)
+    return match.group(1) if match else None
+
+
+def _rapl(root):
+    """Names of RAPL zones, "unreadable" where only root may read them, None where there is none."""
+    folder = under(root, "sys/class/powercap")
+    try:
+        zones = [entry for entry in sorted(os.listdir(folder)) if read_text(os.path.join(folder, entry, "name"))]
+    except OSError:
+        return None
+    if not zones:
+        return None
+    if all(read_text(os.path.join(folder, zone, "energy_uj")) is None for zone in zones):
+        return "unreadable"
+    return [read_text(os.path.join(folder, zone, "name")) for zone in zones]

@@ -1,0 +1,197 @@
+"""The request loop: one JSON line in, one JSON line out, one trial per process. Owns the order of a trial's phases.
+
+stdout is taken away first: whatever a library prints goes to stderr and cannot corrupt the protocol.
+"""
+
+import json
+import os
+import sys
+import time
+
+from . import PROTOCOL, backends, facts, measure, outputs, scenarios, sensors, state, wire
+from .collectors.process import memory_now
+from .tables import resolve
+
+
+def main(argv):
+    """`agent sensors SETTINGS` is the sensor process; without arguments, serve requests from stdin until "bye"."""
+    if argv[1:2] == ["sensors"]:
+        return sensors.main(json.loads(argv[2]))
+    replies = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    sys.stdout = sys.stderr
+    agent = Agent(_launch(argv[0]))
+    try:
+        for line in sys.stdin:
+            request = wire.decode(line)
+            replies.write(wire.encode(agent.answer(request)) + "\n")
+            replies.flush()
+            if request["do"] == "bye":
+                break
+    finally:
+        agent.end()
+    return 0
+
+
+class Agent:
+    """What one trial holds between its requests: the sensor process and the session."""
+
+    def __init__(self, launch):
+        self._launch = launch
+        self._root = "/"
+        self._sensors = None
+        self._session = None
+        self._requests = {
+            "hello": self.hello,
+            "probe": self.probe,
+            "prepare": self.prepare,
+            "load": self.load,
+            "measure": self.measure,
+            "observe": self.observe,
+            "evaluate": self.evaluate,
+            "bye": lambda: {},
+        }
+
+    def answer(self, request):
+        """The reply to a request; whatever it raises becomes data, for the host to decide on."""
+        try:
+            result = self._requests[request["do"]](**request.get("with", {}))
+        except Exception as error:  # noqa: BLE001  # a remote error must reach the host whatever it is
+            return {"ok": False, "error": wire.failure(error)}
+        return {"ok": True, "result": result}
+
+    def hello(self, protocol, root="/"):
+        """Agree on the protocol; say what the machine is. `root` replaces / for every file that is read."""
+        if protocol != PROTOCOL:
+            raise ValueError("the host speaks protocol {}, this agent {}".format(protocol, PROTOCOL))
+        self._root = root
+        return {"protocol": PROTOCOL, "pid": os.getpid(), "facts": facts.machine_facts(root)}
+
+    def probe(self, collectors, runtimes):
+        """For doctor: which collectors and backends would work here; reasons for those that would not."""
+        settings = {"names": collectors, "root": self._root, "target": os.getpid()}
+        usable, unavailable = sensors.open_collectors(settings)
+        found = {"collectors": {}, "unavailable": unavailable, "backends": {}, "backends_unavailable": {}}
+        for collector in usable:
+            values = collector.read()
+            found["collectors"][collector.name] = [
+                [channel.name, channel.unit, None if value != value else value]
+                for channel, value in zip(collector.channels(), values)
+            ]
+            collector.stop()
+        for name in runtimes:
+            backend = resolve(backends.TABLE, "backend", name)()
+            reason = backend.why_unavailable()
+            if reason is None:
+                found["backends"][name] = backend.versions()
+            else:
+                found["backends_unavailable"][name] = reason
+        return found
+
+    def prepare(self, affinity, nice, sensor_settings):
+        """Start the sensors on other cores, then pin this process. sensor_settings None: measure without sensors."""
+        found = {}
+        if sensor_settings is not None:
+            settings = dict(sensor_settings, root=self._root, target=os.getpid(), cores=state.other_cores(affinity))
+            self._sensors = sensors.SensorProcess(self._launch, settings)
+        found["in_force"], found["problems"] = state.apply(affinity, nice)
+        if self._sensors is not None:
+            found["sensors"] = self._sensors.ready()
+        found["state"] = facts.present_state(self._root)
+        return found
+
+    def load(self, backend, artifact, options):
+        """Import the runtime, then make the session; the two are timed apart, with the memory around them."""
+        begin = time.perf_counter()
+        runtime = resolve(backends.TABLE, "backend", backend)()
+        reason = runtime.why_unavailable()
+        if reason is not None:
+            raise RuntimeError("backend {} cannot be used: {}".format(backend, reason))
+        imported = time.perf_counter()
+        before = memory_now(self._root, os.getpid())
+        loading = time.perf_counter()
+        self._session = runtime.load(artifact, options)
+        return {
+            "import_s": imported - begin,
+            "load_s": time.perf_counter() - loading,
+            "memory_before": before,
+            "versions": runtime.versions(),
+            "facts": self._session.facts(),
+        }
+
+    def measure(self, scenario, inputs, path):
+        """First inference, warm-up, steady state. Columns go to `path`; the signature is of the last timed step."""
+        session, first = self._session, self._first_inference(inputs)
+        drive = resolve(scenarios.TABLE, "scenario", scenario["kind"])
+        run = drive(session.step, session.clock, scenario, first["first_inference_s"])
+        memory = memory_now(self._root, os.getpid())
+        wire.write_columns(path, run["warm_up"].columns("warm_up") + run["samples"].columns("samples"))
+        reply = {
+            "warm_up_count": run["warm_up"].count,
+            "warm_up_s": sum(run["warm_up"].duration_s[: run["warm_up"].count]),
+            "warm_up_steady": run["steady"],
+            "stop_reason": run["reason"],
+            "steady_start_s": run["begin"],
+            "steady_end_s": run["end"],
+            "memory_end": memory,
+        }
+        return self._finish(dict(reply, **first))
+
+    def observe(self, scenario, inputs, path, arms, block_s):
+        """What the sensors cost: blocks with the polling "on" and "off", in the order of `arms`, in this one process."""
+        session, first = self._session, self._first_inference(inputs)
+        warm, steady = measure.warm_up(session.step, session.clock, scenario["warm_up"], first["first_inference_s"])
+        fastest = min(warm.duration_s[: warm.count])
+        begin = session.clock()
+        blocks = measure.alternating_blocks(session.step, session.clock, (arms, block_s, fastest), self._sensors.switch)
+        reply = {
+            "warm_up_steady": steady,
+            "warm_up_count": warm.count,
+            "stop_reason": "all blocks done",
+            "steady_start_s": begin,
+            "steady_end_s": session.clock(),
+        }
+        wire.write_columns(path, warm.columns("warm_up") + blocks.columns("samples"))
+        return self._finish(dict(reply, **first))
+
+    def _first_inference(self, inputs):
+        session = self._session
+        session.bind(outputs.load_inputs(inputs))
+        begin = session.clock()
+        session.step()
+        return {
+            "first_inference_s": session.clock() - begin,
+            "memory_first": memory_now(self._root, os.getpid()),
+        }
+
+    def _finish(self, reply):
+        signature, finite = outputs.signature(self._session.outputs())
+        return dict(
+            reply,
+            signature=signature,
+            finite=finite,
+            state_end=facts.present_state(self._root),
+            in_force_end=state.in_force(),
+            sensors=self._sensors.stop() if self._sensors is not None else None,
+        )
+
+    def evaluate(self, images, batch, limit, path):
+        """Accuracy mode: logits of the first `limit` images (uint8 NCHW .npy, fed as float32 in [0, 1])."""
+        begin = time.perf_counter()
+        columns, count = outputs.predict(self._session, images, batch, limit)
+        wire.write_columns(path, columns)
+        return {"images": count, "evaluate_s": time.perf_counter() - begin}
+
+    def end(self):
+        """Leave nothing running."""
+        if self._sensors is not None:
+            self._sensors.kill()
+        if self._session is not None:
+            self._session.close()
+
+
+def _launch(program):
+    """The command that starts this same agent: the archive, or the package when run by `-m`."""
+    if program.endswith(".py"):
+        return [sys.executable, "-m", __package__]
+    return [sys.executable, program]

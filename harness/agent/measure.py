@@ -1,0 +1,150 @@
+"""Warm-up and the timed loop. Owns when an inference starts and ends; knows no runtime, sensor or file.
+
+Nothing in here allocates per inference, and garbage collection is off while it runs.
+"""
+
+import gc
+from array import array
+from contextlib import contextmanager
+
+BLOCK_MIN_COUNT = 8
+BLOCK_MIN_S = 0.02
+STEADY_BLOCKS = 3
+# 16 bytes an inference: 64 MB at most, reached only by models under 10 microseconds.
+CAPACITY_MAX = 4000000
+
+
+class Storage:
+    """Preallocated columns for start and duration of up to `capacity` inferences, written once, front to back."""
+
+    def __init__(self, capacity):
+        self.start_s = array("d", bytes(8 * capacity))
+        self.duration_s = array("d", bytes(8 * capacity))
+        self.capacity = capacity
+        self.count = 0
+        self.block_ends = []
+
+    def end_block(self):
+        """What was stored since the last call is one block."""
+        self.block_ends.append(self.count)
+
+    def columns(self, prefix):
+        """The filled part as named columns: start_s, duration_s, block."""
+        block, first = array("d"), 0
+        for number, end in enumerate(self.block_ends or [self.count]):
+            block.extend(array("d", [float(number)]) * (end - first))
+            first = end
+        return [
+            (prefix + ".start_s", self.start_s[: self.count]),
+            (prefix + ".duration_s", self.duration_s[: self.count]),
+            (prefix + ".block", block),
+        ]
+
+
+def timed_loop(step, clock, storage, min_count, min_end, budget_end):
+    """Issue queries back to back until both minima are met, the budget is spent or the storage is full.
+
+    Returns the reason. min_end and budget_end are times on `clock`.
+    """
+    start_s, duration_s, capacity = storage.start_s, storage.duration_s, storage.capacity
+    count = storage.count
+    reason = "storage full"
+    while count < capacity:
+        before = clock()
+        step()
+        after = clock()
+        start_s[count] = before
+        duration_s[count] = after - before
+        count += 1
+        if after >= min_end and count >= min_count:
+            reason = "minimum count and duration reached"
+            break
+        if after >= budget_end:
+            reason = "budget spent"
+            break
+    storage.count = count
+    return reason
+
+
+def warm_up(step, clock, rule, first_s):
+    """Run blocks until three successive block medians agree within the tolerance, or the time is up.
+
+    Returns (storage, steady). Blocks hold at least 8 inferences and 20 ms, so that one interruption cannot move a
+    median; the rule is a dict with min_duration_s, max_duration_s, tolerance. Storage allows for inferences eight times
+    as fast as the first.
+    """
+    storage = Storage(_capacity(rule["max_duration_s"], first_s / 8))
+    begin = clock()
+    medians, steady = [], False
+    while storage.count < storage.capacity:
+        first = storage.count
+        timed_loop(step, clock, storage, first + BLOCK_MIN_COUNT, clock() + BLOCK_MIN_S, begin + rule["max_duration_s"])
+        storage.end_block()
+        medians.append(median(storage.duration_s[first : storage.count]))
+        now = clock()
+        recent = medians[-STEADY_BLOCKS:]
+        agree = len(recent) == STEADY_BLOCKS and max(recent) <= min(recent) * (1 + rule["tolerance"])
+        if agree and now - begin >= rule["min_duration_s"]:
+            steady = True
+            break
+        if now - begin >= rule["max_duration_s"]:
+            break
+    return storage, steady
+
+
+def steady_state(step, clock, rule, fastest_s):
+    """The measured part. `fastest_s`: the shortest warm-up inference, from which the storage is sized.
+
+    Returns (storage, reason, begin, end). The rule is a dict with min_count, min_duration_s, budget_s.
+    """
+    longest = min(rule["budget_s"], rule["min_duration_s"] + rule["min_count"] * fastest_s * 4)
+    storage = Storage(max(rule["min_count"], _capacity(longest, fastest_s)))
+    with collection_off():
+        begin = clock()
+        reason = timed_loop(
+            step, clock, storage, rule["min_count"], begin + rule["min_duration_s"], begin + rule["budget_s"]
+        )
+        end = clock()
+    return storage, reason, begin, end
+
+
+def alternating_blocks(step, clock, plan, switch):
+    """Blocks of `block_s` under alternating conditions, for a comparison in one process.
+
+    `plan`: a list of arms in order, `block_s` and the fastest inference; `switch(arm)` is called before each block.
+    Returns the storage, one block per entry of the plan.
+    """
+    arms, block_s, fastest_s = plan
+    storage = Storage(len(arms) * (BLOCK_MIN_COUNT + _capacity(block_s, fastest_s)))
+    with collection_off():
+        for arm in arms:
+            switch(arm)
+            begin = clock()
+            timed_loop(step, clock, storage, storage.count + BLOCK_MIN_COUNT, begin + block_s, begin + 60 * block_s)
+            storage.end_block()
+    return storage
+
+
+@contextmanager
+def collection_off():
+    """No garbage collection inside; what was garbage before is collected first."""
+    collecting = gc.isenabled()
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collecting:
+            gc.enable()
+
+
+def median(values):
+    """The middle value; of an even count, the mean of the two in the middle."""
+    ordered = sorted(values)
+    middle = len(ordered) // 2
+    return ordered[middle] if len(ordered) % 2 else (ordered[middle - 1] + ordered[middle]) / 2
+
+
+def _capacity(duration_s, inference_s):
+    # A tenth more than the fastest inference would need: steady inferences rarely beat the fastest warm one.
+    return int(min(CAPACITY_MAX, 1.1 * duration_s / max(inference_s, 1e-7) + 64))

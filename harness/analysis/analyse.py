@@ -1,0 +1,115 @@
+"""A stored run to a run result: records, summaries, findings, verdicts. The one place where they come together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from harness.analysis import stats
+from harness.analysis.observer import observer_cost
+from harness.analysis.summaries import summarise
+from harness.analysis.validity import Context, findings
+from harness.model.case import Case
+from harness.model.codec import Json, to_json
+from harness.model.run import Run
+from harness.model.trial import Record, Trial
+from harness.model.verdict import CaseResult, RunResult, verdict_of
+from harness.store.store import StoredRun
+
+Labels = Mapping[str, stats.Values]  # by data set hash
+
+
+def records(stored: StoredRun) -> dict[str, Record]:
+    """Trials grouped by case, in the plan's order; damage is told to every case, as its owner is unknown."""
+    grouped: dict[str, list[Trial]] = {case.id: [] for case in stored.run.plan.cases}
+    for trial in stored.trials:
+        grouped[trial.case.id].append(trial)
+    cases = {case.id: case for case in stored.run.plan.cases}
+    return {key: Record(cases[key], tuple(trials), stored.damaged) for key, trials in grouped.items()}
+
+
+def analyse(stored: StoredRun, labels: Labels) -> RunResult:
+    """Everything that is said of a run. `labels`: true classes by the hash of the data set they belong to."""
+    run, grouped = stored.run, records(stored)
+    results = tuple(_case_result(run, grouped[case.id], labels) for case in run.plan.cases)
+    return RunResult(
+        run=_run_facts(stored),
+        device=to_json(run.device),
+        environment=_environment(stored.trials),
+        cases=results,
+        skips=tuple(to_json(skip) for skip in run.plan.skips),
+        notes=_notes(stored),
+    )
+
+
+def _case_result(run: Run, record: Record, labels: Labels) -> CaseResult:
+    artifact = run.plan.artifacts[record.case.id]
+    metrics, missing = summarise(record, artifact, _labels_for(record, labels))
+    context = Context(record, artifact, run.device, metrics.get("accuracy_top1"))
+    found = findings(context)
+    return CaseResult(record.case, artifact, verdict_of(found), found, metrics, missing)
+
+
+def _labels_for(record: Record, labels: Labels) -> stats.Values | None:
+    for trial in record.trials:
+        if trial.dataset_sha256 in labels:
+            return labels[trial.dataset_sha256]
+    return None
+
+
+def _run_facts(stored: StoredRun) -> dict[str, Json]:
+    run = stored.run
+    return {
+        "id": run.id,
+        "suite": run.plan.suite,
+        "plan_id": run.plan_id,
+        "seed": run.plan.seed,
+        "started_utc": run.started_utc,
+        "finished_utc": stored.finished_utc,
+        "command": list(run.command),
+        "commit": run.commit,
+        "commit_dirty": run.commit_dirty,
+        "harness_version": run.plan.harness_version,
+        "agent_sha256": run.plan.agent_sha256,
+        "versions": dict(run.versions),
+        "trials_planned": len(run.plan.trials),
+        "trials_done": len(stored.trials),
+        "trials_failed": sum(trial.status == "failed" for trial in stored.trials),
+    }
+
+
+def _environment(trials: tuple[Trial, ...]) -> dict[str, Json]:
+    """Of the first finished timed launch; trials of one run share their settings and machine."""
+    for trial in trials:
+        if trial.mode == "performance" and trial.status == "ok":
+            return to_json(trial.environment)  # type: ignore[no-any-return]  # a dataclass gives a dict
+    return {"requested": {}, "in_force": {}, "facts": {}}
+
+
+def _notes(stored: StoredRun) -> tuple[str, ...]:
+    notes = []
+    for trial in stored.trials:
+        cost = observer_cost(trial) if trial.mode == "observer" and trial.status == "ok" else None
+        if cost is not None:
+            tail = "" if cost.p99 is None else f", p99 by {cost.p99:+.2%}"
+            notes.append(
+                f"Observer cost, measured in this run on {cost.variant} ({cost.pairs} interleaved pairs of blocks): "
+                f"reading the sensors changes the median by {cost.median:+.2%} "
+                f"[{cost.median_low:+.2%}, {cost.median_high:+.2%}]{tail}."
+            )
+    if stored.finished_utc is None:
+        notes.append(
+            f"This run was interrupted after {len(stored.trials)} of {len(stored.run.plan.trials)} trials; "
+            "the same command goes on with it."
+        )
+    notes += [f"Left out: {line}" for line in stored.damaged]
+    return tuple(notes)
+
+
+def case_names(cases: tuple[Case, ...]) -> dict[str, str]:
+    """A short name per case: the variant, with backend and scenario where the variant alone is not unique."""
+    short: dict[str, str] = {}
+    variants = [case.variant for case in cases]
+    for case in cases:
+        alone = variants.count(case.variant) == 1
+        short[case.id] = case.variant if alone else f"{case.variant} / {case.backend} / {case.scenario.name}"
+    return short

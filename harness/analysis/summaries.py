@@ -1,0 +1,158 @@
+"""From the trials of a case to metrics with intervals, and to reasons for those that are missing.
+
+The point of a latency metric is the median over launches of each launch's own statistic, with an order-statistic
+interval over launches. Percentiles are printed only where the sample count supports them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from harness.analysis import stats
+from harness.model.case import ArtifactFacts
+from harness.model.metrics import REGISTRY
+from harness.model.trial import Record, Trial
+from harness.model.verdict import Summary
+
+Missing = dict[str, str]
+Metrics = dict[str, Summary]
+NO_POWER = "no power sensor was read on this device"
+
+
+def summarise(record: Record, artifact: ArtifactFacts, labels: stats.Values | None) -> tuple[Metrics, Missing]:
+    """All metrics of the registry: those with a value, and the reason for each of the others.
+
+    `labels`: the true classes of the accuracy images, where the data set is at hand.
+    """
+    timed = [trial for trial in record.trials if trial.mode == "performance" and trial.status == "ok"]
+    metrics, missing = _latencies(timed)
+    for name, value in _per_launch(timed).items():
+        _put(metrics, missing, name, value or "not recorded by the agent")
+    _put(metrics, missing, "accuracy_top1", _accuracy(record, artifact, labels))
+    _put(metrics, missing, "agreement_top1", _agreement(artifact))
+    for name in ("energy_per_inference_j", "net_energy_per_inference_j", "power_mean_w"):
+        missing[name] = NO_POWER
+    counted = {"model_size_bytes": artifact.size_bytes, "parameters": artifact.parameters, "macs": artifact.macs}
+    for name, count in counted.items():
+        _put(metrics, missing, name, "cannot be counted for this model" if count is None else _exact(name, count))
+    return metrics, missing
+
+
+def launch_statistics(trials: Sequence[Trial], statistic: Callable[[stats.Values], float]) -> list[float]:
+    """One number per launch from its steady durations."""
+    return [statistic(durations(trial)) for trial in trials]
+
+
+def durations(trial: Trial) -> stats.Values:
+    """Steady durations in seconds."""
+    return np.asarray(trial.samples.duration_s, np.float64)
+
+
+def _latencies(timed: Sequence[Trial]) -> tuple[Metrics, Missing]:
+    metrics: Metrics = {}
+    missing: Missing = {}
+    names = {"latency_p50_s": 0.5, "latency_p90_s": 0.9, "latency_p99_s": 0.99}
+    timed = [trial for trial in timed if len(trial.samples)]
+    if not timed:
+        reason = "no launch of this case finished"
+        return metrics, dict.fromkeys((*names, "latency_mean_s", "throughput_per_s"), reason)
+    for name, q in names.items():
+        _put(metrics, missing, name, _percentile(name, timed, q))
+    means = launch_statistics(timed, lambda values: float(values.mean()))
+    metrics["latency_mean_s"] = _over_launches("latency_mean_s", means)
+    rates = [len(t.samples) * t.case.scenario.batch / _steady_duration(t) for t in timed]
+    metrics["throughput_per_s"] = _over_launches("throughput_per_s", rates)
+    return metrics, missing
+
+
+def _percentile(name: str, timed: Sequence[Trial], q: float) -> Summary | str:
+    """Per launch where every launch has enough samples, else pooled where the pool has, else the reason why not."""
+    fewest = min(len(trial.samples) for trial in timed)
+    if fewest >= stats.needed_per_launch(q):
+        return _over_launches(name, launch_statistics(timed, lambda values: stats.quantile(values, q)))
+    pooled = np.concatenate([durations(trial) for trial in timed])
+    needed = stats.needed_for_quantile(q)
+    if len(pooled) < needed:
+        return f"{len(pooled)} samples; p{q * 100:g} needs {needed}"
+    method = f"quantile of {len(pooled)} samples pooled over {len(timed)} launches; no interval"
+    return Summary(name, "s", len(timed), stats.quantile(pooled, q), None, None, method)
+
+
+def _per_launch(timed: Sequence[Trial]) -> dict[str, Summary | None]:
+    added = [_difference(trial, "after_first_pss_bytes", "before_load_pss_bytes") for trial in timed]
+    return {
+        "load_s": _of_known("load_s", [trial.phases.load_s for trial in timed]),
+        "first_inference_s": _of_known("first_inference_s", [trial.phases.first_inference_s for trial in timed]),
+        "memory_peak_bytes": _of_known("memory_peak_bytes", [t.memory.get("end_peak_rss_bytes") for t in timed]),
+        "memory_added_bytes": _of_known("memory_added_bytes", added),
+    }
+
+
+def _of_known(name: str, values: Sequence[float | None]) -> Summary | None:
+    known = [float(value) for value in values if value is not None]
+    return _over_launches(name, known) if known else None
+
+
+def _over_launches(name: str, values: Sequence[float]) -> Summary:
+    interval = stats.order_interval(values)
+    low, high = interval or (None, None)
+    method = f"median of {len(values)} launches"
+    method += "; 95 % order-statistic interval" if interval else "; no interval under 6 launches"
+    return Summary(name, REGISTRY[name].unit, len(values), float(np.median(values)), low, high, method)
+
+
+def _accuracy(record: Record, artifact: ArtifactFacts, labels: stats.Values | None) -> Summary | str:
+    evaluated = [trial for trial in record.trials if trial.mode == "accuracy" and trial.status == "ok"]
+    unit = REGISTRY["accuracy_top1"].unit
+    if evaluated and labels is not None:
+        top1 = np.asarray(evaluated[-1].outputs.top1)
+        hits, count = int((top1 == labels[: len(top1)]).sum()), len(top1)
+        low, high = stats.wilson_interval(hits, count)
+        method = f"measured here on {count} test images, single view; Wilson 95 %"
+        return Summary("accuracy_top1", unit, count, hits / count, low, high, method)
+    if artifact.accuracy is not None:
+        known = artifact.accuracy
+        low, high = stats.wilson_interval(known.correct, known.images)
+        method = f"recorded in the lock for exactly this artifact ({known.images} images); not measured here"
+        return Summary("accuracy_top1", unit, known.images, known.top1, low, high, method)
+    return artifact.accuracy_missing or "no labelled data is known for this model"
+
+
+def _agreement(artifact: ArtifactFacts) -> Summary | str:
+    if artifact.parent is None:
+        return "has no parent to agree with"
+    if artifact.agreement_with_parent is None:
+        return "not recorded when the artifact was built"
+    share, images = artifact.agreement_with_parent, artifact.accuracy.images if artifact.accuracy else 0
+    if not images:
+        return "recorded without its number of images"
+    low, high = stats.wilson_interval(round(share * images), images)
+    method = f"with {artifact.parent}, recorded in the lock ({images} images); not measured here"
+    return Summary("agreement_top1", REGISTRY["agreement_top1"].unit, images, share, low, high, method)
+
+
+def _exact(name: str, count: int) -> Summary:
+    value = float(count)
+    return Summary(name, REGISTRY[name].unit, 1, value, value, value, "exact, from the artifact")
+
+
+def _put(metrics: Metrics, missing: Missing, name: str, value: Summary | str) -> None:
+    if isinstance(value, str):
+        missing[name] = value
+    else:
+        metrics[name] = value
+
+
+def _steady_duration(trial: Trial) -> float:
+    phases = trial.phases
+    if phases.steady_start_s is None or phases.steady_end_s is None:
+        return float(durations(trial).sum())
+    return phases.steady_end_s - phases.steady_start_s
+
+
+def _difference(trial: Trial, after: str, before: str) -> float | None:
+    if after in trial.memory and before in trial.memory:
+        return trial.memory[after] - trial.memory[before]
+    return None

@@ -1,0 +1,55 @@
+"""What travels to a board for a case: the artifact, the bound inputs, the images; and what must come back for them.
+
+Names on the board carry content hashes, so nothing travels twice and nothing stale is used.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness import onnx_session
+from harness.agent import outputs
+from harness.board.runner import Board
+from harness.datasets.cifar10 import Split
+from harness.model.case import Case, Signature
+from harness.model.codec import content_id
+
+
+def send_artifact(board: Board, folder: Path, files: Sequence[str], sha256: str) -> str:
+    """The model file, first in `files`, and its external data; returns the model's path on the board."""
+    sent = [board.transport.put(folder / name, f"artifacts/{sha256[:16]}/{name}") for name in files]
+    return sent[0]
+
+
+def send_inputs(board: Board, case: Case) -> str | None:
+    """The case's seeded inputs as one .npz; None for a case without inputs."""
+    if not case.inputs:
+        return None
+    name = f"inputs/{content_id({'inputs': case.inputs, 'seed': case.input_seed})}.npz"
+    arrays: dict[str, Any] = onnx_session.seeded_inputs(case.inputs, case.input_seed)
+    return _send_arrays(board, name, lambda path: np.savez(path, **arrays))
+
+
+def send_images(board: Board, split: Split) -> str:
+    """The images of a split as one uint8 .npy."""
+    return _send_arrays(board, f"images/{split.sha256[:16]}.npy", lambda path: np.save(path, split.images))
+
+
+def reference_signature(path: Path, inputs: Mapping[str, NDArray[Any]]) -> Signature:
+    """The output that a timed run must reproduce: this file's graph without optimizations, on the host."""
+    values, finite = outputs.signature(onnx_session.reference_outputs(path, inputs))
+    # A reference that is not finite can prove nothing; the timed run's own check says so.
+    return Signature(tuple(values) if finite else (), "the host's unoptimized graph")
+
+
+def _send_arrays(board: Board, name: str, save: Any) -> str:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / Path(name).name
+        save(path)
+        return board.transport.put(path, name)

@@ -1,0 +1,138 @@
+"""Arguments to Options, verbs to stages, errors to messages and exit codes. The only module that reads the environment.
+
+Nothing heavy is imported before a verb needs it: `harness --help` starts in a tenth of a second.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from harness import __version__
+from harness.errors import EXIT_DONE, EXIT_NOTHING_VALID, HarnessError
+from harness.options import Options
+from harness.registry import DEFAULT_DEVICE, DEFAULT_SUITE
+
+_EPILOG = """\
+exit codes: 0 done; 1 the gate found a regression; 2 usage or configuration;
+            3 nothing valid was measured, or the run was interrupted (the same command goes on with it)
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The program. Results go to stdout, messages to stderr."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    parsed = _parser().parse_args(given)
+    # A killed terminal or a cancelled CI job ends like Ctrl-C: agents are stopped, what was measured is kept.
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        from harness import verbs
+
+        return verbs.TABLE[parsed.verb](_options(parsed, given, os.environ), parsed)
+    except HarnessError as error:
+        print(f"harness: {error}", file=sys.stderr)  # noqa: T201  # the one place for errors
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("harness: interrupted; finished trials are kept, the same command goes on", file=sys.stderr)  # noqa: T201
+        return EXIT_NOTHING_VALID
+    except BrokenPipeError:  # the reader of our output left, as `| head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_DONE
+
+
+def _interrupt(_number: int, _frame: object) -> None:
+    raise KeyboardInterrupt
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="harness",
+        description="Benchmark vision-model variants on edge boards, and keep an honest record.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"edge-harness {__version__}")
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+    for name, text, extend in (
+        ("plan", "print cases and skips, run nothing", _measuring_arguments),
+        ("run", "measure, and print a summary", _measuring_arguments),
+        ("report", "write the report of stored runs", _report_arguments),
+        ("devices", "what is registered, what is reachable", _common_arguments),
+        ("doctor", "is this board fit to measure, and if not, the fix", _doctor_arguments),
+        ("build", "train, quantize and export the variants of a suite", _build_arguments),
+    ):
+        extend(verbs.add_parser(name, help=text, description=text))
+    return parser
+
+
+def _common_arguments(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("--results", type=Path, default=Path("results/store"), metavar="DIR", help="the store of runs")
+    verb.add_argument("--cache", type=Path, metavar="DIR", help="built artifacts and what was sent to boards")
+
+
+def _data_arguments(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("--data", type=Path, metavar="DIR", help="image sets (else HARNESS_DATA, else the cache)")
+    verb.add_argument("--download", action="store_true", help="fetch a missing image set into the data folder")
+
+
+def _measuring_arguments(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("suite", nargs="?", default=DEFAULT_SUITE, help="name or .py file (default: %(default)s)")
+    verb.add_argument("--device", default=DEFAULT_DEVICE, metavar="D", help="name or .toml file (default: %(default)s)")
+    verb.add_argument("--variant", action="append", default=[], metavar="V", help="only this variant (repeatable)")
+    verb.add_argument("--scenario", action="append", default=[], metavar="S", help="only this scenario (repeatable)")
+    verb.add_argument("--model", action="append", default=[], metavar="FILE.onnx", help="your own model instead of a suite")
+    verb.add_argument("--shape", action="append", default=[], metavar="NAME=1,3,224,224", help="a model input's shape")
+    verb.add_argument("--quick", action="store_true", help="3 short launches: a look, without intervals")
+    verb.add_argument("--seed", type=int, default=0, help="of the order of trials (default: %(default)s)")
+    verb.add_argument("--json", metavar="FILE|-", help="write the summary as JSON (- for stdout, instead of the table)")
+    _data_arguments(verb)
+    _common_arguments(verb)
+
+
+def _report_arguments(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("runs", nargs="*", default=["last"], metavar="RUN", help="run id, its start, a folder, or last")
+    verb.add_argument("--out", type=Path, default=Path("reports/site"), metavar="DIR", help="default: %(default)s")
+    verb.add_argument("--format", default="html", choices=("html", "md", "csv", "json"), help="default: %(default)s")
+    _data_arguments(verb)
+    _common_arguments(verb)
+
+
+def _doctor_arguments(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("--device", default=DEFAULT_DEVICE, metavar="D", help="default: %(default)s")
+    _common_arguments(verb)
+
+
+def _build_arguments(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("suite", nargs="?", default=DEFAULT_SUITE, help="default: %(default)s")
+    verb.add_argument("--variant", action="append", default=[], metavar="V", help="only this variant (repeatable)")
+    verb.add_argument("--release", action="store_true", help="copy the artifacts beside the suite and lock them")
+    _data_arguments(verb)
+    _common_arguments(verb)
+
+
+def _options(parsed: argparse.Namespace, given: Sequence[str], environment: Mapping[str, str]) -> Options:
+    home_cache = Path(environment.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "edge-harness"
+    named = getattr(parsed, "data", None)
+    from_environment = environment.get("HARNESS_DATA")
+    cache = parsed.cache or home_cache
+    return Options(
+        command=("harness", *given),
+        suite=getattr(parsed, "suite", DEFAULT_SUITE),
+        device=getattr(parsed, "device", DEFAULT_DEVICE),
+        results=parsed.results,
+        cache=cache,
+        data=named or (Path(from_environment) if from_environment else cache / "data"),
+        data_named=named is not None or bool(from_environment),
+        variants=tuple(getattr(parsed, "variant", ())),
+        scenarios=tuple(getattr(parsed, "scenario", ())),
+        models=tuple(getattr(parsed, "model", ())),
+        shapes=tuple(getattr(parsed, "shape", ())),
+        quick=getattr(parsed, "quick", False),
+        seed=getattr(parsed, "seed", 0),
+        json=getattr(parsed, "json", None),
+        download=getattr(parsed, "download", False),
+    )

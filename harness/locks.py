@@ -1,0 +1,105 @@
+"""The lock file of a suite's released artifacts, and the build cache. Owns both layouts; builds and runs nothing.
+
+A lock is JSON, ``{"schema": "harness.lock/1", "artifacts": [ArtifactFacts, ...]}``, beside its suite. The cache keeps
+each built artifact under its recipe's id: ``<cache>/artifacts/<recipe id>/`` with ``model.onnx`` and an ``entry.json``
+of the same form that holds the one artifact.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.errors import ModelError, NewerSchema, UsageError
+from harness.model.case import ArtifactFacts
+from harness.model.codec import from_json, to_json
+
+# 1: first version.
+SCHEMA = 1
+LOCK_SCHEMA = f"harness.lock/{SCHEMA}"
+ENTRY = "entry.json"
+MODEL = "model.onnx"
+
+
+@dataclass(frozen=True)
+class _Lock:
+    schema: str
+    artifacts: tuple[ArtifactFacts, ...]
+
+
+def read_lock(path: Path) -> dict[str, ArtifactFacts]:
+    """Facts by variant name; none where the file is absent. UsageError where it is not a lock, NewerSchema where its
+    version is unknown."""
+    try:
+        text = path.read_text("utf-8")
+    except FileNotFoundError:
+        return {}
+    try:
+        data = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise UsageError(f"{path} is not valid JSON ({error}); restore it from git or build it again") from None
+    _check_schema(data.get("schema") if isinstance(data, dict) else None, path)
+    artifacts = from_json(_Lock, data, str(path)).artifacts
+    by_name = {facts.variant: facts for facts in artifacts}
+    if len(by_name) != len(artifacts):
+        raise UsageError(f"{path} lists a variant twice; keep one entry for each")
+    return by_name
+
+
+def write_lock(path: Path, artifacts: Iterable[ArtifactFacts]) -> None:
+    """Replace the lock as a whole, ordered by variant name; a reader sees the old file or the new one, never a part."""
+    lock = _Lock(LOCK_SCHEMA, tuple(sorted(artifacts, key=lambda facts: facts.variant)))
+    text = json.dumps(to_json(lock), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".partial")
+    partial.write_text(text, "utf-8")
+    partial.replace(path)
+
+
+def write_entry(path: Path, facts: ArtifactFacts) -> None:
+    """Add one artifact to a lock, or replace the entry of the same variant."""
+    write_lock(path, (read_lock(path) | {facts.variant: facts}).values())
+
+
+def cache_folder(cache: Path, recipe_id: str) -> Path:
+    """Where the artifact of a recipe is kept."""
+    return cache / "artifacts" / recipe_id
+
+
+def cache_entry(cache: Path, recipe_id: str) -> tuple[ArtifactFacts, Path] | None:
+    """A built artifact's facts and file, or None where it is not (completely) there. The file is not re-hashed."""
+    folder = cache_folder(cache, recipe_id)
+    entries = list(read_lock(folder / ENTRY).values())
+    if not entries or not (folder / MODEL).is_file():
+        return None
+    return entries[0], folder / MODEL
+
+
+def verify(facts: ArtifactFacts, folder: Path) -> Path:
+    """The artifact's file, once its hash is found to be the recorded one; ModelError where it is absent or altered."""
+    path = folder / facts.file
+    try:
+        with path.open("rb") as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise ModelError(
+            f"the artifact of {facts.variant} cannot be read at {path} ({error.strerror}); "
+            f"restore it from git, or build it: harness build --variant {facts.variant}"
+        ) from None
+    if found != facts.sha256:
+        raise ModelError(
+            f"{path} was altered: SHA-256 {found}, recorded {facts.sha256} for {facts.variant}; "
+            f"restore it from git, or build it again: harness build --variant {facts.variant}"
+        )
+    return path
+
+
+def _check_schema(schema: object, path: Path) -> None:
+    name, _, version = str(schema).partition("/")
+    if name != LOCK_SCHEMA.partition("/")[0] or not version.isdecimal():
+        raise UsageError(f"{path} is not a lock file: its schema is {schema!r}, expected {LOCK_SCHEMA!r}")
+    if int(version) > SCHEMA:
+        raise NewerSchema(f"{path} has schema {schema}; this harness reads up to {LOCK_SCHEMA}. Update the harness")

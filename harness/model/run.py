@@ -1,0 +1,28 @@
+"""A run: the plan, who started it and with what. Written once when it starts, so an interrupted run explains itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from harness.model.case import Plan
+from harness.model.device import Device
+
+# 1: first version.
+RUN_SCHEMA = "harness.run/1"
+
+
+@dataclass(frozen=True)
+class Run:
+    """`commit` is None outside a git checkout. `command` is what to type to run exactly this again."""
+
+    schema: str
+    id: str
+    plan_id: str
+    plan: Plan
+    device: Device
+    started_utc: str
+    command: tuple[str, ...]
+    versions: Mapping[str, str] = field(default_factory=dict)
+    commit: str | None = None
+    commit_dirty: bool | None = None

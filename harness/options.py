@@ -1,0 +1,27 @@
+"""What the command line asked for, as one frozen value; built in `cli`, read by the stages."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Options:
+    """`data`: the data folder; `data_named`: the user named it, so its absence is an error and not a missing figure."""
+
+    command: tuple[str, ...]
+    suite: str
+    device: str
+    results: Path
+    cache: Path
+    data: Path
+    data_named: bool = False
+    variants: tuple[str, ...] = ()
+    scenarios: tuple[str, ...] = ()
+    models: tuple[str, ...] = ()
+    shapes: tuple[str, ...] = ()
+    quick: bool = False
+    seed: int = 0
+    json: str | None = None
+    download: bool = False

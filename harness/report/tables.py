@@ -1,0 +1,112 @@
+"""The trade-off table for other programs and for pull requests: tidy CSV and Markdown."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping
+
+from harness.model.metrics import REGISTRY
+from harness.model.trial import Record
+from harness.model.verdict import CaseResult, RunResult
+from harness.report.rows import Cell, Column, Row
+from harness.report.view import View, build_view
+
+CSV_COLUMNS = (
+    "case", "variant", "backend", "precision", "scenario", "verdict",
+    "metric", "unit", "point", "low", "high", "n", "method", "missing",
+)  # fmt: skip
+_MARKDOWN_SPECIAL = {ord(character): f"\\{character}" for character in "\\`*_{}[]|#~"} | {
+    ord("<"): "&lt;",
+    ord(">"): "&gt;",
+    ord("&"): "&amp;",
+    ord("\n"): " ",
+    ord("\r"): " ",
+}
+
+
+class CsvReporter:
+    """One row per case and metric, in SI units; a missing metric has its reason and no number."""
+
+    name = "csv"
+    suffix = ".csv"
+
+    def render(self, result: RunResult, records: Mapping[str, Record]) -> bytes:  # noqa: ARG002 (the port's shape)
+        """UTF-8 with line feeds; numbers at full precision."""
+        out = io.StringIO()
+        writer = csv.writer(out, lineterminator="\n")
+        writer.writerow(CSV_COLUMNS)
+        for case in result.cases:
+            writer.writerows(_tidy(case))
+        return out.getvalue().encode()
+
+
+class MarkdownReporter:
+    """The verdicts and the table with intervals, for a README or a pull request."""
+
+    name = "md"
+    suffix = ".md"
+
+    def render(self, result: RunResult, records: Mapping[str, Record]) -> bytes:
+        """GitHub's dialect."""
+        return markdown(build_view(result, records)).encode()
+
+
+def markdown(view: View) -> str:
+    """Title, one sentence per case, table, footnotes, findings."""
+    head = view.head
+    lines = [f"# {_plain(head.suite)} on {_plain(head.device)}", "", f"{head.when}; {head.state}; {head.counts}.", ""]
+    lines += [f"- **{_plain(row.label)}**: {_plain(row.sentence)}" for row in view.rows]
+    lines += ["", "| case | " + " | ".join(_heading(column) for column in view.columns) + " | verdict |"]
+    lines += ["|---|" + "---:|" * len(view.columns) + "---|"]
+    lines += [_line(row) for row in view.rows]
+    if view.footnotes:
+        lines += ["", *(f"<sup>{mark}</sup> {_plain(note)}  " for mark, note in view.footnotes)]
+    if view.findings:
+        lines += ["", "## Findings", ""]
+        lines += [
+            f"- {_plain(row.label)}: {row.finding.severity}, {_plain(row.finding.code)}: "
+            f"{_plain(row.finding.evidence)} {_plain(row.finding.advice)}"
+            for row in view.findings
+        ]
+    if view.skips:
+        lines += ["", "## Skipped", ""]
+        lines += [f"- {_plain(f'{s.variant} · {s.backend} · {s.scenario}')}: {_plain(s.reason)}" for s in view.skips]
+    return "\n".join(lines) + "\n"
+
+
+def _tidy(result: CaseResult) -> list[list[object]]:
+    case = result.case
+    key = [case.id, case.variant, case.backend, case.precision, case.scenario.name, result.verdict]
+    measured: list[list[object]] = [
+        [*key, name, s.unit, repr(s.point), _number(s.low), _number(s.high), s.n, s.method, ""]
+        for name, s in sorted(result.metrics.items())
+    ]
+    missing: list[list[object]] = [
+        [*key, name, REGISTRY[name].unit if name in REGISTRY else "", "", "", "", "", "", reason]
+        for name, reason in sorted(result.missing.items())
+    ]
+    return measured + missing
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else repr(value)
+
+
+def _heading(column: Column) -> str:
+    return f"{column.label}, {column.unit}" if column.unit else column.label
+
+
+def _line(row: Row) -> str:
+    cells = " | ".join(_cell(cell) for cell in row.cells)
+    return f"| {_plain(row.label)} | {cells} | {row.verdict} |"
+
+
+def _cell(cell: Cell) -> str:
+    if cell.mark:
+        return f"{cell.text}<sup>{cell.mark}</sup>"
+    return f"{cell.text} {_plain(cell.interval)}".rstrip()
+
+
+def _plain(text: str) -> str:
+    return text.translate(_MARKDOWN_SPECIAL)

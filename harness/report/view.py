@@ -1,0 +1,166 @@
+"""What a report shows, as plain frozen values: every number already text, every figure's points already thinned.
+
+Owns the order and the wording of the page; knows nothing of HTML or of plotly. Pure: same result, same view.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from harness.model.codec import Json
+from harness.model.trial import Record
+from harness.model.verdict import Finding, RunResult
+from harness.report.conditions import (
+    Fact,
+    Provenance,
+    Setting,
+    environment_facts,
+    facts,
+    provenance,
+    settings,
+    text,
+)
+from harness.report.distribution import Distribution, distribution
+from harness.report.front import Plane, plane
+from harness.report.names import Style, labels, styles
+from harness.report.rows import NOT_RECORDED, Column, Definition, Named, Row, columns, definitions, further, rows
+from harness.report.summary import suite_name, summary_json
+from harness.report.timeline import Timeline, timeline
+
+
+@dataclass(frozen=True)
+class Head:
+    """What was measured on what, and when. `state`: finished, or how far an interrupted run came."""
+
+    suite: str
+    device: str
+    when: str
+    state: str
+    interrupted: bool
+    counts: str
+
+
+@dataclass(frozen=True)
+class FindingRow:
+    """A finding with the case it belongs to."""
+
+    label: str
+    style: Style
+    finding: Finding
+
+
+@dataclass(frozen=True)
+class SkipRow:
+    """A cell that was not measured, and why."""
+
+    variant: str
+    backend: str
+    scenario: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class View:
+    """A page's contents in the page's order."""
+
+    head: Head
+    columns: tuple[Column, ...]
+    rows: tuple[Row, ...]
+    footnotes: tuple[tuple[str, str], ...]
+    definitions: tuple[Definition, ...]
+    further: tuple[tuple[str, ...], ...]
+    plane: Plane
+    distribution: Distribution
+    timeline: Timeline
+    findings: tuple[FindingRow, ...]
+    damaged: tuple[str, ...]
+    skips: tuple[SkipRow, ...]
+    notes: tuple[str, ...]
+    device: tuple[Fact, ...]
+    settings: tuple[Setting, ...]
+    facts: tuple[Fact, ...]
+    provenance: Provenance
+    summary: dict[str, Json]
+
+
+def build_view(result: RunResult, records: Mapping[str, Record]) -> View:
+    """A view of a run result and its records by case id; a case without a record has no curves, and says so."""
+    cases = result.cases
+    named = [
+        Named(case, label, style, records.get(case.case.id))
+        for case, label, style in zip(cases, labels(cases), styles(cases), strict=True)
+    ]
+    shown, notes = rows(named)
+    environment = environment_facts(result.environment)
+    marks = {cell.reason: cell.mark for row in shown for cell in row.cells if cell.mark}
+    return View(
+        head=head(result),
+        columns=columns(),
+        rows=shown,
+        footnotes=tuple((marks[note], note) for note in notes),
+        definitions=definitions(named),
+        further=further(named),
+        plane=plane(named),
+        distribution=distribution(named),
+        timeline=timeline(named, environment),
+        findings=tuple(FindingRow(one.label, one.style, found) for one in named for found in one.result.findings),
+        damaged=_damaged(named, result.notes),
+        skips=tuple(_skip(skip) for skip in result.skips),
+        notes=result.notes,
+        device=facts(result.device),
+        settings=settings(result.environment),
+        facts=facts(environment),
+        provenance=provenance(result, named),
+        summary=summary_json(result),
+    )
+
+
+def head(result: RunResult) -> Head:
+    """Title, time and state."""
+    run = result.run
+    started, finished = run.get("started_utc"), run.get("finished_utc")
+    verdicts = [case.verdict for case in result.cases]
+    counted = ", ".join(
+        f"{verdicts.count(verdict)} {verdict}" for verdict in ("valid", "doubtful", "invalid") if verdict in verdicts
+    )
+    skipped = f"; {len(result.skips)} skipped" if result.skips else ""
+    return Head(
+        suite_name(result) or "unnamed suite",
+        text(result.device.get("title") or result.device.get("name")),
+        f"{_moment(started)} – {_moment(finished, started)} UTC" if finished else f"{_moment(started)} UTC",
+        _state(run),
+        not finished,
+        f"{len(verdicts)} case{'' if len(verdicts) == 1 else 's'}: {counted or 'none measured'}{skipped}",
+    )
+
+
+def _damaged(named: Sequence[Named], notes: tuple[str, ...]) -> tuple[str, ...]:
+    """Each unreadable trial once: its owner is unknown, so every record names it, and a note may have said it."""
+    lines = dict.fromkeys(line for one in named if one.record for line in one.record.damaged)
+    return tuple(line for line in lines if not any(line in note for note in notes))
+
+
+def _state(run: Mapping[str, Json]) -> str:
+    done, planned = text(run.get("trials_done")), text(run.get("trials_planned"))
+    failed = f", {run['trials_failed']} failed" if run.get("trials_failed") else ""
+    if run.get("finished_utc"):
+        return f"{done} of {planned} trials{failed}"
+    return f"interrupted, {done} of {planned} trials{failed}"
+
+
+def _moment(when: Json, same_day_as: Json = None) -> str:
+    """An ISO time to the second, without the date where it is that of `same_day_as`."""
+    if not when:
+        return NOT_RECORDED
+    try:
+        moment = datetime.fromisoformat(str(when))
+        day = datetime.fromisoformat(str(same_day_as)).date() if same_day_as else None
+    except ValueError:
+        return str(when)
+    return moment.strftime("%H:%M:%S" if moment.date() == day else "%Y-%m-%d %H:%M:%S")
+
+
+def _skip(skip: Mapping[str, Json]) -> SkipRow:
+    return SkipRow(*(text(skip.get(key)) for key in ("variant", "backend", "scenario", "reason")))

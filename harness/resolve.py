@@ -1,0 +1,145 @@
+"""Variants to artifacts: released beside the suite, built in the cache, or a file of the user's. Measures nothing.
+
+A variant that resolves to nothing gets the reason with the command that would change it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness import locks, onnx_file, onnx_session
+from harness.board import material
+from harness.errors import ModelError, UsageError
+from harness.model.case import ArtifactFacts, Suite, Variant
+from harness.plan import INPUT_SEED, Resolved
+
+SCRIPT_SUFFIX = ".json"  # of the null backend's scripts
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where an artifact's files lie on the host; the model first."""
+
+    folder: Path
+    files: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Resolution:
+    """Per variant: what a plan needs, or the reason why it is not there; and where the files of the former lie."""
+
+    artifacts: Mapping[str, Resolved | str]
+    sources: Mapping[str, Source]
+
+
+def resolve(suite: Suite, folder: Path, cache: Path) -> Resolution:
+    """Look up every variant. Raises ModelError for a file that the user named and that cannot be used."""
+    released = locks.read_lock(folder.with_suffix(".lock.json"))
+    artifacts: dict[str, Resolved | str] = {}
+    sources: dict[str, Source] = {}
+    for variant in suite.variants:
+        found = _find(suite, variant, folder, (released.get(variant.name), cache))
+        if isinstance(found, str):
+            artifacts[variant.name] = found
+        else:
+            artifacts[variant.name], sources[variant.name] = found
+    return Resolution(artifacts, sources)
+
+
+def adhoc_suite(files: tuple[str, ...], shapes: Mapping[str, tuple[int, ...]]) -> Suite:
+    """A suite of the user's own models, named after their files; the first is the parent of the others."""
+    names = _unique_names([Path(file) for file in files])
+    variants = tuple(
+        Variant(name, Path(file).name, "own", file=file, inputs=shapes, parent=names[0] if index else None)
+        for index, (name, file) in enumerate(zip(names, files, strict=True))
+    )
+    return Suite(name="models", title="Your own models", variants=variants)
+
+
+def parse_shapes(texts: tuple[str, ...]) -> dict[str, tuple[int, ...]]:
+    """`NAME=1,3,224,224` per text. UsageError for anything else."""
+    shapes = {}
+    for text in texts:
+        name, _, numbers = text.rpartition("=")
+        if not name or not re.fullmatch(r"[1-9]\d*(,[1-9]\d*)*", numbers):
+            raise UsageError(f"--shape {text!r} is not NAME=1,3,224,224")
+        shapes[name] = tuple(int(number) for number in numbers.split(","))
+    return shapes
+
+
+def _find(
+    suite: Suite, variant: Variant, folder: Path, known: tuple[ArtifactFacts | None, Path]
+) -> tuple[Resolved, Source] | str:
+    released, cache = known
+    if variant.file is not None:
+        path = folder.parent / variant.file
+        return _script(variant, path) if path.suffix == SCRIPT_SUFFIX else _own_model(variant, path)
+    if released is not None and variant.recipe is not None and released.recipe_id == variant.recipe.id:
+        return _with_inputs(released, locks.verify(released, folder.parent))
+    built = locks.cache_entry(cache, variant.recipe.id) if variant.recipe is not None else None
+    if built is not None:
+        return _with_inputs(*built)
+    if released is not None:
+        return f"its released artifact is of another recipe; build this one with: harness build {suite.name} --variant {variant.name}"
+    return f"its artifact is not built; build it with: harness build {suite.name} --variant {variant.name}"
+
+
+def _with_inputs(facts: ArtifactFacts, path: Path) -> tuple[Resolved, Source]:
+    found = onnx_file.inspect(path, {})
+    return Resolved(facts, found.inputs), Source(path.parent, (path.name, *found.files[1:]))
+
+
+def _own_model(variant: Variant, path: Path) -> tuple[Resolved, Source]:
+    found = onnx_file.inspect(path, variant.inputs)
+    facts = ArtifactFacts(
+        variant=variant.name,
+        file=path.name,
+        sha256=found.sha256,
+        size_bytes=found.size_bytes,
+        precision=found.precision,
+        parent=variant.parent,
+        parameters=found.parameters,
+        macs=found.macs,
+        accuracy_missing="no labelled data is known for this model",
+        signature=material.reference_signature(path, onnx_session.seeded_inputs(found.inputs, INPUT_SEED)),
+    )
+    if not (facts.signature and facts.signature.values):
+        facts = dataclasses.replace(facts, signature=None)
+    return Resolved(facts, found.inputs), Source(path.parent, found.files)
+
+
+def _script(variant: Variant, path: Path) -> tuple[Resolved, Source]:
+    """A script of the null backend: checked here, so that a typo is a usage error and not a failed trial."""
+    try:
+        content = path.read_bytes()
+        durations = json.loads(content)["durations_s"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ModelError(f"{path} is not a script of the null backend ({error!r})") from None
+    if not durations or not all(isinstance(value, int | float) and value > 0 for value in durations):
+        raise ModelError(f"{path}: durations_s must be a list of positive numbers of seconds")
+    facts = ArtifactFacts(
+        variant=variant.name,
+        file=path.name,
+        sha256=hashlib.sha256(content).hexdigest(),
+        size_bytes=len(content),
+        precision=variant.precision,
+        parent=variant.parent,
+        accuracy_missing="a scripted model predicts nothing",
+    )
+    return Resolved(facts, ()), Source(path.parent, (path.name,))
+
+
+def _unique_names(paths: list[Path]) -> list[str]:
+    """File stems; where two are alike, with the folder's name, then with a number."""
+    names = [path.stem for path in paths]
+    if len(set(names)) < len(names):
+        names = [f"{path.resolve().parent.name}/{path.stem}" for path in paths]
+    if len(set(names)) < len(names):
+        names = [f"{name}#{index + 1}" for index, name in enumerate(names)]
+    return names

@@ -1,0 +1,115 @@
+"""Trials as tidy pandas frames, for notebooks and tables. Owns the column names; computes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from harness.model.trial import Samples, Trial
+from harness.store import store
+
+
+@dataclass(frozen=True)
+class Frames:
+    """trials: one row per trial. samples: one per inference (phase, start_s, duration_s, block). traces: one per reading.
+    predictions: one per image. All carry run, trial, variant, backend, scenario, launch. damaged: what was left out."""
+
+    trials: pd.DataFrame
+    samples: pd.DataFrame
+    traces: pd.DataFrame
+    predictions: pd.DataFrame
+    damaged: tuple[str, ...]
+
+
+def load_frames(path: str | Path) -> Frames:
+    """Frames of the run or of all runs at `path`. StoreError if there is none."""
+    runs = [store.read(folder) for folder in store.find_runs(Path(path))]
+    trials = [trial for run in runs for trial in run.trials]
+    return Frames(
+        pd.DataFrame([_trial_row(trial) for trial in trials]),
+        _stack((trial, _sample_columns(trial)) for trial in trials),
+        _stack((trial, _trace_columns(trial)) for trial in trials),
+        _stack((trial, _prediction_columns(trial)) for trial in trials),
+        tuple(line for run in runs for line in run.damaged),
+    )
+
+
+def _keys(trial: Trial) -> dict[str, object]:
+    return {
+        "run": trial.run,
+        "trial": trial.id,
+        "variant": trial.case.variant,
+        "backend": trial.case.backend,
+        "scenario": trial.case.scenario.name,
+        "launch": trial.launch,
+    }
+
+
+def _trial_row(trial: Trial) -> dict[str, object]:
+    return {
+        **_keys(trial),
+        "case": trial.case.id,
+        "device": trial.case.device,
+        "mode": trial.mode,
+        "order": trial.order,
+        "started_utc": trial.started_utc,
+        "status": trial.status,
+        "message": trial.message,
+        "stop_reason": trial.stop_reason,
+        **{name: getattr(trial.phases, name) for name in trial.phases.__dataclass_fields__},
+        **trial.memory,
+    }
+
+
+def _stack(parts: Iterable[tuple[Trial, dict[str, object]]]) -> pd.DataFrame:
+    """One frame of many; keys become categories, since a million repeated strings would fill the memory."""
+    filled = [(trial, columns) for trial, columns in parts if len(next(iter(columns.values()), ()))]  # type: ignore[call-overload]
+    if not filled:
+        return pd.DataFrame()
+    counts = [len(next(iter(columns.values()))) for _, columns in filled]  # type: ignore[call-overload]
+    frame = pd.DataFrame(
+        {name: np.concatenate([np.asarray(columns[name]) for _, columns in filled]) for name in filled[0][1]}
+    )
+    keys = pd.DataFrame([_keys(trial) for trial, _ in filled])
+    for position, name in enumerate(keys.columns):
+        codes, values = pd.factorize(keys[name])
+        column = keys[name].to_numpy().repeat(counts) if name == "launch" else None
+        repeated = column if column is not None else pd.Categorical.from_codes(codes.repeat(counts), values)
+        frame.insert(position, name, repeated)
+    return frame
+
+
+def _sample_columns(trial: Trial) -> dict[str, object]:
+    def joined(name: str) -> object:
+        return np.concatenate([_values(part, name) for part in (trial.warm_up, trial.samples)])
+
+    phase = np.repeat(["warm-up", "steady"], [len(trial.warm_up), len(trial.samples)])
+    return {"phase": phase, "start_s": joined("start_s"), "duration_s": joined("duration_s"), "block": joined("block")}
+
+
+def _trace_columns(trial: Trial) -> dict[str, object]:
+    counts = [len(trace.time_s) for trace in trial.traces]
+
+    def repeated(name: str) -> object:
+        return np.repeat(np.array([getattr(trace.channel, name) for trace in trial.traces], object), counts)
+
+    return {
+        "collector": repeated("collector"),
+        "channel": repeated("name"),
+        "unit": repeated("unit"),
+        "time_s": np.concatenate([np.asarray(trace.time_s) for trace in trial.traces] or [np.zeros(0)]),
+        "value": np.concatenate([np.asarray(trace.value) for trace in trial.traces] or [np.zeros(0)]),
+    }
+
+
+def _prediction_columns(trial: Trial) -> dict[str, object]:
+    top1 = np.asarray(trial.outputs.top1, np.int64)
+    return {"image": np.arange(len(top1)), "top1": top1}
+
+
+def _values(part: Samples, name: str) -> np.ndarray:  # type: ignore[type-arg]  # of float64
+    return np.asarray(getattr(part, name), np.float64)

@@ -1,0 +1,215 @@
+"""Runs and trials on disk: append, list, read. Owns the folder layout; never rewrites a file.
+
+    ROOT/RUN/run.json                     the plan and who started it; written first
+    ROOT/RUN/trials/ORDER-TRIAL/          one folder per finished trial, moved into place whole
+        trial.json  samples.parquet  traces.parquet  outputs.parquet
+    ROOT/RUN/finished.json                written last; its absence means interrupted
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.errors import StoreError, UsageError
+from harness.model.codec import Json, from_json, to_json
+from harness.model.run import Run
+from harness.model.trial import Trial
+
+_PARTIAL = ".partial-"
+
+
+@dataclass(frozen=True)
+class StoredRun:
+    """A run as read back. `damaged`: trial folders that could not be read, with the reason."""
+
+    run: Run
+    folder: Path
+    trials: tuple[Trial, ...]
+    damaged: tuple[str, ...]
+    finished_utc: str | None
+
+
+def begin(root: Path, run: Run) -> Path:
+    """Open a run's folder and write run.json. StoreError where the folder cannot be written."""
+    folder = root / run.id
+    try:
+        (folder / "trials").mkdir(parents=True, exist_ok=True)
+        _write_whole(folder / "run.json", _text(to_json(run)))
+    except OSError as error:
+        raise _unwritable(folder, error) from None
+    return folder
+
+
+def append(folder: Path, trial: Trial) -> Path:
+    """Write one trial; it appears whole or not at all. StoreError when the disk is full or not writable."""
+    import pyarrow.parquet as parquet  # heavy, and only those who write or read columns pay
+
+    from harness.store import encode
+
+    name = f"{trial.order:06d}-{trial.id}"
+    target, partial = folder / "trials" / name, folder / "trials" / f"{_PARTIAL}{os.getpid()}-{name}"
+    try:
+        partial.mkdir()
+        files = {}
+        for stem, table in encode.tables_of(trial).items():
+            parquet.write_table(table, partial / f"{stem}.parquet", compression="zstd")
+            files[f"{stem}.parquet"] = _sha256(partial / f"{stem}.parquet")
+        _write_whole(partial / "trial.json", _text({**encode.facts_of(trial), "files": files}))
+        partial.rename(target)
+    except OSError as error:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise _unwritable(target, error) from None
+    return target
+
+
+def finish(folder: Path, finished_utc: str, done: int, failed: int) -> None:
+    """Mark a run as complete."""
+    try:
+        _write_whole(
+            folder / "finished.json", _text({"finished_utc": finished_utc, "trials_done": done, "trials_failed": failed})
+        )
+    except OSError as error:
+        raise _unwritable(folder, error) from None
+
+
+def resumable(root: Path, plan_id: str) -> Run | None:
+    """The newest interrupted run of the same plan, or None. Unreadable runs are passed over: they can be of no use."""
+    for folder in sorted(_run_folders(root), reverse=True):
+        if (folder / "finished.json").exists() or not folder.name.endswith(plan_id[:8]):
+            continue
+        try:
+            run = read_run(folder)
+        except StoreError:
+            continue
+        if run.plan_id == plan_id:
+            return run
+    return None
+
+
+def finished_trials(folder: Path) -> set[str]:
+    """Ids of the trials of a run that lie whole in the store."""
+    return {path.parent.name.split("-", 1)[1] for path in (folder / "trials").glob("[!.]*/trial.json")}
+
+
+def read(folder: Path) -> StoredRun:
+    """A run with every trial that can be read. Damage is listed, never hidden and never fatal."""
+    run = read_run(folder)
+    trials, damaged = [], []
+    for path in _trial_folders(folder):
+        try:
+            trials.append(read_trial(path))
+        except UsageError as error:  # of the codec: a key that is missing or unknown
+            damaged.append(f"{path}: {error}")
+        except StoreError as error:
+            damaged.append(str(error))
+    finished = folder / "finished.json"
+    finished_utc = _load_json(finished).get("finished_utc") if finished.exists() else None
+    return StoredRun(run, folder, tuple(sorted(trials, key=lambda trial: trial.order)), tuple(damaged), finished_utc)
+
+
+def read_run(folder: Path) -> Run:
+    """The run's own facts. StoreError, NewerSchema."""
+    from harness.store import encode
+
+    path = folder / "run.json"
+    facts = _load_json(path)
+    encode.check_schema(facts, str(path))
+    try:
+        return from_json(Run, facts, str(path))
+    except UsageError as error:
+        raise StoreError(str(error)) from None
+
+
+def read_trial(folder: Path) -> Trial:
+    """One trial folder, its columns checked against their hashes."""
+    import pyarrow as pa
+    import pyarrow.parquet as parquet
+
+    from harness.store import encode
+
+    facts = _load_json(folder / "trial.json")
+    encode.check_schema(facts, str(folder / "trial.json"))
+    tables = {}
+    for name, sha256 in facts.get("files", {}).items():
+        path = folder / Path(name).name
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise StoreError(f"{path}: {error.strerror}; the trial is incomplete and left out") from None
+        if hashlib.sha256(content).hexdigest() != sha256:
+            raise StoreError(f"{path}: its content is not what was written; the trial is left out")
+        tables[path.stem] = parquet.read_table(pa.BufferReader(content), use_threads=False)
+    return encode.trial_from(facts, tables, str(folder / "trial.json"))
+
+
+def find_runs(path: Path) -> list[Path]:
+    """Run folders at or under `path`, oldest first: a run folder itself, or a store. StoreError if there is none."""
+    if (path / "run.json").is_file():
+        return [path]
+    found = sorted(_run_folders(path))
+    if not found:
+        raise StoreError(f"{path} holds no run; `harness run` makes one, --results names another folder")
+    return found
+
+
+def find_run(root: Path, name: str) -> Path:
+    """A run by id, by the start of its id, by path, or "last". UsageError if that is none or more than one."""
+    if (Path(name) / "run.json").is_file():
+        return Path(name)
+    runs = find_runs(root)
+    if name == "last":
+        return runs[-1]
+    matching = [run for run in runs if run.name.startswith(name)]
+    if len(matching) != 1:
+        listed = ", ".join(run.name for run in (matching or runs)[-5:])
+        count = "no run" if not matching else f"{len(matching)} runs"
+        raise UsageError(f"{count} in {root} match {name!r}; the latest: {listed}")
+    return matching[0]
+
+
+def _run_folders(root: Path) -> Iterator[Path]:
+    return (path.parent for path in root.glob("*/run.json"))
+
+
+def _trial_folders(folder: Path) -> list[Path]:
+    return sorted(path for path in (folder / "trials").iterdir() if not path.name.startswith("."))
+
+
+def _load_json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        raise StoreError(f"{path} is missing; the folder is not whole") from None
+    except (OSError, ValueError) as error:
+        raise StoreError(f"{path} cannot be read as JSON ({error}); it is left out") from None
+
+
+def _write_whole(path: Path, text: str) -> None:
+    partial = path.with_name(f"{_PARTIAL}{os.getpid()}-{path.name}")
+    with partial.open("w", encoding="utf-8") as target:
+        target.write(text)
+        target.flush()
+        os.fsync(target.fileno())
+    partial.replace(path)
+
+
+def _text(value: Json) -> str:
+    return json.dumps(value, indent=1, allow_nan=False) + "\n"
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _unwritable(path: Path, error: OSError) -> StoreError:
+    return StoreError(
+        f"cannot write {path}: {error.strerror or error}. Everything stored before is whole; make room or name another "
+        "folder with --results, then give the same command again to go on"
+    )

@@ -1,0 +1,140 @@
+"""One function per verb: options in, exit code out. Owns which stages a verb strings together, and what is printed."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from harness.errors import EXIT_DONE, EXIT_NOTHING_VALID, BuildError, StoreError
+from harness.options import Options
+
+Verb = Callable[[Options, argparse.Namespace], int]
+
+
+def plan(options: Options, _parsed: argparse.Namespace) -> int:
+    """Print what `run` would do."""
+    from harness import console, stages
+
+    planned = stages.plan_run(options)
+    if options.json:
+        _write_json(stages.plan_json(planned.plan), options.json)
+    if options.json != "-":
+        console.print_plan(planned.plan)
+    return EXIT_DONE
+
+
+def run(options: Options, _parsed: argparse.Namespace) -> int:
+    """Measure; print the table or the JSON summary. 3 where no case came out better than invalid."""
+    from harness import console, stages
+    from harness.report.summary import summary_json
+
+    planned, board = stages.reach(stages.plan_run(options), options)
+    for skip in planned.plan.skips:
+        console.message(f"skipped {skip.variant}: {skip.reason}")
+    with console.RunView() as view:
+        folder = stages.measure(planned, board, options, view)
+    result, _ = stages.conclude(folder, options)
+    if options.json:
+        _write_json(summary_json(result), options.json)
+    if options.json != "-":
+        console.print_result(result)
+    console.message(f"stored in {folder}; its report: harness report {folder.name}")
+    if all(case.verdict == "invalid" for case in result.cases):
+        console.message("harness: nothing valid was measured; the reasons stand above")
+        return EXIT_NOTHING_VALID
+    return EXIT_DONE
+
+
+def report(options: Options, parsed: argparse.Namespace) -> int:
+    """Write the report of each named run."""
+    from harness import console, stages
+    from harness.report import reporter
+    from harness.store import store
+
+    chosen = reporter(parsed.format)
+    for name in parsed.runs:
+        folder = store.find_run(options.results, name)
+        result, records = stages.conclude(folder, options)
+        target = parsed.out / f"{folder.name}{chosen.suffix}"
+        try:
+            parsed.out.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(chosen.render(result, records))
+        except OSError as error:
+            raise StoreError(f"cannot write {target}: {error.strerror}; name another folder with --out") from None
+        console.plain(str(target))
+    return EXIT_DONE
+
+
+def devices(_options: Options, _parsed: argparse.Namespace) -> int:
+    """Registered boards; everything here reads files only, so it starts fast."""
+    from harness import registry
+
+    lines = []
+    for name in registry.device_names():
+        device = registry.load_device(name)
+        reachable = "reachable: it is this machine" if device.transport == "local" else "needs an address"
+        lines.append(f"{device.name:<20} {device.title:<32} {reachable}; backends: {', '.join(device.backends)}")
+    print("\n".join(lines))  # noqa: T201  # rich would double the start-up time
+    return EXIT_DONE
+
+
+def doctor(options: Options, _parsed: argparse.Namespace) -> int:
+    """Ask the board, print every check with its fix. 3 where no backend could run a model."""
+    from harness import console, registry, stages
+    from harness.board.runner import probe
+    from harness.doctor import examine
+
+    device = registry.load_device(options.device)
+    answer = probe(stages.board_of(device, options.cache))
+    rows = [(check.state, check.name, check.found, check.fix) for check in examine(device, answer)]
+    console.print_rows(f"{device.title}: fit to measure?", ("state", "check", "found", "what to do"), rows)
+    warnings = sum(row[0] != "good" for row in rows)
+    console.message(f"{len(rows) - warnings} of {len(rows)} checks are good")
+    return EXIT_DONE if set(answer["backends"]) - {"null"} else EXIT_NOTHING_VALID
+
+
+def build(options: Options, parsed: argparse.Namespace) -> int:
+    """Build what is missing of a suite into the cache; with --release, copy it beside the suite and lock it."""
+    from harness import console, registry
+
+    suite, folder = registry.load_suite(options.suite)
+    try:
+        from harness.variants import build as building
+    except ImportError as error:
+        raise BuildError(f"building needs the extra: pip install 'edge-harness[build]' ({error})") from None
+    names = options.variants or tuple(variant.name for variant in suite.variants)
+    built = building.build(suite, names, options.data, options.cache, console.message)
+    if parsed.release:
+        built = building.release(suite, names, options.cache, folder.parent)
+    for name, facts in built.items():
+        accuracy = f"top-1 {facts.accuracy.top1:.2%}" if facts.accuracy else facts.accuracy_missing or ""
+        console.plain(f"{name}: {facts.size_bytes / 1e6:.2f} MB, {accuracy}, sha256 {facts.sha256[:16]}")
+    return EXIT_DONE
+
+
+def _write_json(value: object, target: str) -> None:
+    from harness import console
+
+    text = json.dumps(value, indent=2, allow_nan=False) + "\n"
+    if target == "-":
+        console.plain(text)
+        return
+    partial = Path(target + ".partial")
+    try:
+        partial.write_text(text, "utf-8")
+        shutil.move(partial, target)
+    except OSError as error:
+        raise StoreError(f"cannot write {target}: {error.strerror}; name another file with --json") from None
+
+
+TABLE: Mapping[str, Verb] = {
+    "plan": plan,
+    "run": run,
+    "report": report,
+    "devices": devices,
+    "doctor": doctor,
+    "build": build,
+}
