@@ -84,7 +84,7 @@ def _measuring_arguments(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--device", default=DEFAULT_DEVICE, metavar="D", help="name or .toml file (default: %(default)s)")
     verb.add_argument("--variant", action="append", default=[], metavar="V", help="only this variant (repeatable)")
     verb.add_argument("--scenario", action="append", default=[], metavar="S", help="only this scenario (repeatable)")
-    verb.add_argument("--model", action="append", default=[], metavar="FILE.onnx", help="your own model instead of a suite")
+    verb.add_argument("--model", action="append", default=[], metavar="FILE.onnx", help="your own model, not a suite")
     verb.add_argument("--shape", action="append", default=[], metavar="NAME=1,3,224,224", help="a model input's shape")
     verb.add_argument("--quick", action="store_true", help="3 short launches: a look, without intervals")
     verb.add_argument("--seed", type=int, default=0, help="of the order of trials (default: %(default)s)")

@@ -1,4 +1,4 @@
-"""What a person sees in the terminal: progress on stderr, results on stdout. Owns words and layout, computes nothing."""
+"""What a person sees in the terminal: progress on stderr, results on stdout. Owns words and layout only."""
 
 from __future__ import annotations
 
@@ -47,7 +47,11 @@ class RunView(AbstractContextManager["RunView"]):
     def __init__(self) -> None:
         self._console = Console(stderr=True, highlight=False)
         self._bar = Bar(
-            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=self._console
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            console=self._console,
         )
         self._task = self._bar.add_task("starting", total=None)
 
@@ -86,13 +90,13 @@ def print_plan(plan: Plan) -> None:
 
 def print_result(result: RunResult) -> None:
     """The trade-off table, what is doubted and why, and the notes."""
-    console = Console(highlight=False)
+    console = _wide_console()
     table = Table(title=escape(f"{result.run['suite']} on {result.device['title']} ({result.run['id']})"))
-    table.add_column("variant", overflow="fold")
+    table.add_column("variant", overflow="fold", min_width=8)
     for name in _COLUMNS:
         metric = REGISTRY[name]
-        table.add_column(f"{metric.label}\n{metric.shown_unit}".strip(), justify="right")
-    table.add_column("verdict")
+        table.add_column(f"{metric.label}\n{metric.shown_unit}".strip(), justify="right", no_wrap=True)
+    table.add_column("verdict", no_wrap=True)
     names = case_names(tuple(one.case for one in result.cases))
     for one in result.cases:
         style = _STYLE[one.verdict]
@@ -112,6 +116,11 @@ def print_result(result: RunResult) -> None:
         console.print(escape(note))
 
 
+def _wide_console() -> Console:
+    """The terminal, or 110 columns where that is narrower: a table that folds numbers cannot be read."""
+    return Console(highlight=False, width=max(110, Console().width))
+
+
 def print_rows(title: str, headings: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     """A plain table."""
     table = Table(title=escape(title))
@@ -119,7 +128,7 @@ def print_rows(title: str, headings: Sequence[str], rows: Sequence[Sequence[Any]
         table.add_column(heading, overflow="fold")
     for row in rows:
         table.add_row(*(escape(str(cell)) for cell in row))
-    Console(highlight=False).print(table)
+    _wide_console().print(table)
 
 
 def _cell(one: CaseResult, name: str) -> str:

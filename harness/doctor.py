@@ -66,7 +66,7 @@ def _quiet(device: Device, facts: Mapping[str, Json]) -> Iterator[Check]:
 def _pinned(device: Device, facts: Mapping[str, Json]) -> Iterator[Check]:
     allowed = facts["cores_allowed"]
     if allowed > 1:
-        yield Check("pinned", "good", f"measured on core {device.settings.affinity!r}, sensors on the other {allowed - 1}")
+        yield Check("pinned", "good", f"model on core {device.settings.affinity!r}, sensors on the other {allowed - 1}")
     else:
         yield Check(
             "pinned",
@@ -79,14 +79,14 @@ def _pinned(device: Device, facts: Mapping[str, Json]) -> Iterator[Check]:
 def _clock(facts: Mapping[str, Json]) -> Iterator[Check]:
     governors = facts.get("governors")
     if governors is None:
-        yield Check("clock", "missing", "no cpufreq: the clock can be neither read nor set", "usual in virtual machines")
+        yield Check("clock", "missing", "no cpufreq: it can be neither read nor set", "usual in virtual machines")
     elif governors == ["performance"]:
         yield Check("clock", "good", "governor performance")
     else:
-        fix = "sudo sh -c 'for g in /sys/devices/system/cpu/cpu*/cpufreq/scaling_governor; do echo performance > $g; done'"
+        fix = "sudo sh -c 'echo performance | tee /sys/devices/system/cpu/cpu*/cpufreq/scaling_governor'"
         yield Check("clock", "warning", f"governor {', '.join(governors)}: the clock follows the load", fix)
     if facts.get("boost"):
-        yield Check("boost", "warning", "boost is on: the clock depends on heat and neighbours", "switch it off to compare")
+        yield Check("boost", "warning", "on: the clock depends on heat and neighbours", "switch it off to compare")
 
 
 def _memory(facts: Mapping[str, Json]) -> Iterator[Check]:

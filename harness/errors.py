@@ -1,16 +1,16 @@
 """The exceptions a caller can expect, as one tree. Owns their exit codes; knows nothing of what raises them.
 
-    HarnessError                 anything said to a user on purpose; carries the exit code
-    |- UsageError           (2)  the command, a suite, a device file or a policy is wrong
-    |  |- UnknownName       (2)  a name that is not registered; says the nearest known ones
-    |  |- DeviceFileError   (2)  a device TOML with an unknown key or a wrong type
-    |  |- ModelError        (2)  a model file that is missing, truncated, not ONNX, or cannot be fed
-    |  '- DataError         (2)  a data set that is absent, altered or incomplete
-    |- StoreError           (2)  the results folder cannot be read or written
-    |  '- NewerSchema       (2)  written by a later version of the harness
-    |- BuildError           (2)  a variant could not be trained, exported or quantized
-    |- AgentError           (3)  the agent failed, died or broke the protocol; carries the remote traceback
-    '- NothingMeasured      (3)  the run ended without one valid trial
+HarnessError                 anything said to a user on purpose; carries the exit code
+|- UsageError           (2)  the command, a suite, a device file or a policy is wrong
+|  |- UnknownName       (2)  a name that is not registered; says the nearest known ones
+|  |- DeviceFileError   (2)  a device TOML with an unknown key or a wrong type
+|  |- ModelError        (2)  a model file that is missing, truncated, not ONNX, or cannot be fed
+|  '- DataError         (2)  a data set that is absent, altered or incomplete
+|- StoreError           (2)  the results folder cannot be read or written
+|  '- NewerSchema       (2)  written by a later version of the harness
+|- BuildError           (2)  a variant could not be trained, exported or quantized
+|- AgentError           (3)  the agent failed, died or broke the protocol; carries the remote traceback
+'- NothingMeasured      (3)  the run ended without one valid trial
 """
 
 from __future__ import annotations

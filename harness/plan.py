@@ -112,9 +112,7 @@ def ordered_trials(cases: Sequence[Case], launches: int, choice: Choice) -> tupl
 def without_backends(plan: Plan, reasons: Mapping[str, str]) -> Plan:
     """The plan less the cases of backends that the board turned out not to have, each as a skip with its reason."""
     gone = {case.id: case for case in plan.cases if case.backend in reasons}
-    skips = tuple(
-        Skip(case.variant, case.backend, case.scenario.name, reasons[case.backend]) for case in gone.values()
-    )
+    skips = tuple(Skip(case.variant, case.backend, case.scenario.name, reasons[case.backend]) for case in gone.values())
     return dataclasses.replace(
         plan,
         cases=tuple(case for case in plan.cases if case.id not in gone),

@@ -96,6 +96,9 @@ class Transport(Protocol):
     def get(self, source: str, target: Path) -> None:
         """Fetch a file from the board and remove it there."""
 
+    def scratch(self, name: str) -> str:
+        """A path on the board for a file that the agent will write."""
+
     def talk(self, arguments: Sequence[str]) -> Conversation:
         """Start the agent archive with these arguments."""
 

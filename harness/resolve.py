@@ -82,12 +82,13 @@ def _find(
         return _script(variant, path) if path.suffix == SCRIPT_SUFFIX else _own_model(variant, path)
     if released is not None and variant.recipe is not None and released.recipe_id == variant.recipe.id:
         return _with_inputs(released, locks.verify(released, folder.parent))
+    command = f"harness build {suite.name} --variant {variant.name}"
     built = locks.cache_entry(cache, variant.recipe.id) if variant.recipe is not None else None
     if built is not None:
         return _with_inputs(*built)
     if released is not None:
-        return f"its released artifact is of another recipe; build this one with: harness build {suite.name} --variant {variant.name}"
-    return f"its artifact is not built; build it with: harness build {suite.name} --variant {variant.name}"
+        return f"its released artifact is of another recipe; build this one with: {command}"
+    return f"its artifact is not built; build it with: {command}"
 
 
 def _with_inputs(facts: ArtifactFacts, path: Path) -> tuple[Resolved, Source]:

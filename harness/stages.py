@@ -17,7 +17,7 @@ import harness
 from harness import places, registry
 from harness.board import material, pack
 from harness.board.runner import Board, Material, probe, run_trial, trial_id, utc_now
-from harness.board.transports import LocalTransport
+from harness.board.transports import connect
 from harness.datasets import cifar10
 from harness.errors import DataError, NothingMeasured
 from harness.model.case import Case, Plan
@@ -79,7 +79,7 @@ def reach(planned: Planned, options: Options) -> tuple[Planned, Board]:
 
 def board_of(device: Device, cache: Path) -> Board:
     """The device within reach, through its transport."""
-    return Board(device, LocalTransport(places.writable(cache / "board"), sys.executable))
+    return Board(device, connect(device.transport, places.writable(cache / "board"), sys.executable))
 
 
 def measure(planned: Planned, board: Board, options: Options, show: Callable[[Progress], None]) -> Path:
@@ -92,7 +92,7 @@ def measure(planned: Planned, board: Board, options: Options, show: Callable[[Pr
     if not plan.cases:
         raise NothingMeasured(_why_nothing(plan))
     root = places.writable(options.results)
-    run = store.resumable(root, plan.id) or _new_run(planned, options)
+    run = store.resumable(root, plan.id) or new_run(planned, options)
     folder = store.begin(root, run)
     done = store.finished_trials(folder)
     materials = {case.id: _material(board, planned, case, options) for case in plan.cases}
@@ -147,7 +147,8 @@ def _material(board: Board, planned: Planned, case: Case, options: Options) -> M
     )
 
 
-def _new_run(planned: Planned, options: Options) -> Run:
+def new_run(planned: Planned, options: Options) -> Run:
+    """A fresh run of the plan, named after the time and the plan."""
     started, commit = utc_now(), _commit()
     compact = started.replace("-", "").replace(":", "")
     return Run(

@@ -20,7 +20,7 @@ def machine_facts(root):
         "machine": platform.machine(),
         "system": platform.system(),
         "kernel": platform.release(),
-        "cpu": _field(cpuinfo, "model name") or read_text(under(root, "proc/device-tree/model")),
+        "cpu": _field(cpuinfo, "model name") or _board_model(root),
         "instruction_sets": [flag for flag in _TELLING_FLAGS if flag in _flags(cpuinfo)],
         "hypervisor": "hypervisor" in _flags(cpuinfo),
         "cores": os.cpu_count(),
@@ -70,6 +70,11 @@ def _meminfo(root, key):
 def _field(cpuinfo, key):
     match = re.search(r"^{}\s*:\s*(.+)$".format(key), cpuinfo, re.MULTILINE)
     return match.group(1).strip() if match else None
+
+
+def _board_model(root):
+    # Strings of the device tree end with a zero byte, which is no blank.
+    return (read_text(under(root, "proc/device-tree/model")) or "").strip("\0") or None
 
 
 def _flags(cpuinfo):

@@ -49,7 +49,7 @@ class Agent:
             "measure": self.measure,
             "observe": self.observe,
             "evaluate": self.evaluate,
-            "bye": lambda: {},
+            "bye": dict,
         }
 
     def answer(self, request):
@@ -138,7 +138,7 @@ class Agent:
         return self._finish(dict(reply, **first))
 
     def observe(self, scenario, inputs, path, arms, block_s):
-        """What the sensors cost: blocks with the polling "on" and "off", in the order of `arms`, in this one process."""
+        """What the sensors cost: blocks with the polling "on" and "off", in the order of `arms`, in one process."""
         session, first = self._session, self._first_inference(inputs)
         warm, steady = measure.warm_up(session.step, session.clock, scenario["warm_up"], first["first_inference_s"])
         fastest = min(warm.duration_s[: warm.count])

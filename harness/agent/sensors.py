@@ -28,33 +28,40 @@ class SensorProcess:
 
     def ready(self):
         """Wait until the first row was read; returns {"unavailable": {collector: reason}, "cores": [...]}."""
-        line = self._process.stdout.readline()
-        if not line:
-            raise RuntimeError("the sensor process ended with status {}".format(self._process.wait()))
-        return wire.decode(line.decode("utf-8"))
+        return self._hear()
 
     def switch(self, arm):
         """Pause ("off") or resume ("on") the polling; returns when it has taken effect."""
-        self._process.stdin.write(arm.encode("ascii") + b"\n")
-        self._process.stdin.flush()
-        self._process.stdout.readline()
+        try:
+            self._process.stdin.write(arm.encode("ascii") + b"\n")
+            self._process.stdin.flush()
+        except BrokenPipeError:
+            self._fail()
+        self._hear()
 
     def stop(self):
         """End the polling; returns {"channels": [...], "reads": n, "busy_s": ...}. Columns are in the file by then."""
         self.switch("stop")
-        line = self._process.stdout.readline()
+        found = self._hear()
         self._process.stdin.close()
         self._process.wait()
         self._process.stdout.close()
-        if not line:
-            raise RuntimeError("the sensor process ended early, with status {}".format(self._process.returncode))
-        return wire.decode(line.decode("utf-8"))
+        return found
 
     def kill(self):
         """End it without its data."""
         if self._process.poll() is None:
             self._process.kill()
             self._process.wait()
+
+    def _hear(self):
+        line = self._process.stdout.readline()
+        if not line:
+            self._fail()
+        return wire.decode(line.decode("utf-8"))
+
+    def _fail(self):
+        raise RuntimeError("the sensor process ended early, with status {}".format(self._process.wait()))
 
 
 def main(settings):
@@ -70,6 +77,8 @@ def main(settings):
         remaining = max(0.0, next_read - time.perf_counter()) if polling else None
         if select.select([sys.stdin], [], [], remaining)[0]:
             word = sys.stdin.readline().strip()
+            if not word:
+                return 1  # the measured process is gone, and nobody is left to hear an answer
             polling = word == "on"
             _say({"polling": polling})
             next_read = time.perf_counter() + (0.0 if polling else period_s)
@@ -77,8 +86,6 @@ def main(settings):
             _poll(usable, times, rows)
             # After a stall the missed readings stay missed: a burst of late ones would tell nothing.
             next_read = max(next_read + period_s, time.perf_counter())
-    if word != "stop":
-        return 1
     _poll(usable, times, rows)
     _say(_finish(settings["path"], usable, times, rows))
     return 0

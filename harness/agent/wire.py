@@ -53,6 +53,6 @@ def read_columns(path):
                 if sys.byteorder == "big":
                     values.byteswap()
                 columns[name] = values
-        except (EOFError, KeyError, TypeError, UnicodeDecodeError) as error:
+        except (EOFError, KeyError, TypeError, ValueError) as error:
             raise ValueError("{} is not a whole column file: {!r}".format(path, error))
     return columns

@@ -51,7 +51,7 @@ def _case_result(run: Run, record: Record, labels: Labels) -> CaseResult:
 
 def _labels_for(record: Record, labels: Labels) -> stats.Values | None:
     for trial in record.trials:
-        if trial.dataset_sha256 in labels:
+        if trial.dataset_sha256 is not None and trial.dataset_sha256 in labels:
             return labels[trial.dataset_sha256]
     return None
 

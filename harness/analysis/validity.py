@@ -56,11 +56,11 @@ def failed_trials(context: Context) -> Iterator[Finding]:
         yield Finding(
             "trial_failed",
             "doubt" if severity == "doubt" else "invalid",
-            f"{len(failed)} of {len(context.record.trials)} trials failed; the first: {failed[0].message.splitlines()[0]}",
+            f"{len(failed)} of {len(context.record.trials)} trials failed; first: {failed[0].message.splitlines()[0]}",
             "read the whole message in the trial's trial.json; a model that the runtime refuses stays refused",
         )
     elif not context.timed:
-        yield Finding("nothing_measured", "invalid", "no launch of this case was finished", "run the same command again")
+        yield Finding("nothing_measured", "invalid", "no launch of this case finished", "run the same command again")
 
 
 def output_not_finite(context: Context) -> Iterator[Finding]:
@@ -280,8 +280,9 @@ def _steady_values(trial: Trial, collector: str, name: str) -> stats.Values:
 
 
 def _in_steady(trial: Trial, trace: Trace) -> stats.Values:
-    values = np.asarray(trace.value)[_steady_mask(trial, trace)]
-    return values[~np.isnan(values)]
+    values: stats.Values = np.asarray(trace.value, np.float64)[_steady_mask(trial, trace)]
+    known: stats.Values = values[~np.isnan(values)]
+    return known
 
 
 def _steady_mask(trial: Trial, trace: Trace) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:

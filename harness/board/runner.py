@@ -12,15 +12,16 @@ from array import array
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeAlias
 
 from harness.agent import wire
 from harness.board.link import Link
-from harness.board.transports import LocalTransport
 from harness.errors import AgentError
 from harness.model.case import Case, PlannedTrial
 from harness.model.codec import Json, content_id, to_json
 from harness.model.device import Device
 from harness.model.trial import Channel, Environment, Outputs, Phases, Samples, Trace, Trial, no_values
+from harness.ports import Transport
 
 # How long an answer may take beyond the time that was asked for: engines build slowly on small boards.
 PREPARE_TIMEOUT_S = 30.0
@@ -33,7 +34,7 @@ OBSERVER_PAIRS = 24
 OBSERVER_BLOCK_S = 0.1
 
 
-Column = array  # of doubles, as harness.agent.wire reads them
+Column: TypeAlias = "array[float]"  # as harness.agent.wire reads them
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class Board:
     """A device within reach. `root` replaces / for every file that the agent reads, for captured trees."""
 
     device: Device
-    transport: LocalTransport
+    transport: Transport
     root: str = "/"
 
 
@@ -77,7 +78,7 @@ def trial_id(run: str, planned: PlannedTrial) -> str:
 
 
 def probe(board: Board) -> dict[str, Json]:
-    """Facts, usable collectors and backends of a board, with reasons for the others. AgentError if it cannot be asked."""
+    """Facts, usable collectors and backends of a board; reasons for the others. AgentError if it cannot be asked."""
     with Link(board.transport.talk([]), board.root) as link:
         found = link.hello()
         device = board.device
@@ -184,10 +185,10 @@ def _measure(link: Link, board: Board, case: Case, work: tuple[PlannedTrial, Mat
     notes.environment["facts"]["state_end"] = reply["state_end"]
     notes.environment["in_force"]["at_end"] = reply["in_force_end"]
     if reply["sensors"] is not None:
-        notes.traces = _traces(reply["sensors"]["channels"], _fetch(board, board.transport.scratch(f"{case.id}-traces")))
-        notes.environment["facts"]["sensors"].update(
-            reads=reply["sensors"]["reads"], busy_s=reply["sensors"]["busy_s"]
+        notes.traces = _traces(
+            reply["sensors"]["channels"], _fetch(board, board.transport.scratch(f"{case.id}-traces"))
         )
+        notes.environment["facts"]["sensors"].update(reads=reply["sensors"]["reads"], busy_s=reply["sensors"]["busy_s"])
 
 
 def _evaluate(link: Link, board: Board, work: tuple[Material, _Notes]) -> None:
@@ -216,7 +217,8 @@ def _fetch(board: Board, path: str) -> Mapping[str, Column]:
         local = Path(folder) / "columns"
         board.transport.get(path, local)
         try:
-            return wire.read_columns(str(local))
+            columns: Mapping[str, Column] = wire.read_columns(str(local))
+            return columns
         except ValueError as error:
             raise AgentError("Columns", f"the agent's columns did not arrive whole: {error}") from None
 

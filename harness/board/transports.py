@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
 import selectors
 import shutil
@@ -14,8 +15,16 @@ from pathlib import Path
 
 from harness.board import pack
 from harness.errors import AgentError
+from harness.ports import Transport
 
 TABLE = {"local": "harness.board.transports:LocalTransport"}
+
+
+def connect(name: str, folder: Path, python: str) -> Transport:
+    """The transport of that name; `folder` is its work folder, `python` the interpreter for the agent."""
+    module, _, attribute = TABLE[name].partition(":")
+    transport: Transport = getattr(importlib.import_module(module), attribute)(folder, python)
+    return transport
 
 
 class LocalTransport:

@@ -76,14 +76,14 @@ def download(data_dir: Path, url: str = ARCHIVE_URL) -> Path:
     with tempfile.NamedTemporaryFile(dir=data_dir, suffix=".tar.gz") as archive:
         digest = hashlib.md5(usedforsecurity=False)
         try:
-            with urllib.request.urlopen(url, timeout=60) as answer:
+            with urllib.request.urlopen(url, timeout=60) as answer:  # noqa: S310  # a constant, or a test's file
                 while chunk := answer.read(1 << 20):
                     digest.update(chunk)
                     archive.write(chunk)
         except OSError as error:
-            raise DataError(f"could not download {url}: {error}. Fetch it by hand and unpack it in {data_dir}") from None
+            raise DataError(f"could not download {url}: {error}. Unpack it by hand in {data_dir}") from None
         if digest.hexdigest() != ARCHIVE_MD5:
-            raise DataError(f"{url} arrived with MD5 {digest.hexdigest()}, expected {ARCHIVE_MD5}; nothing was unpacked")
+            raise DataError(f"{url} came with MD5 {digest.hexdigest()}, expected {ARCHIVE_MD5}; nothing was unpacked")
         archive.flush()
         with tarfile.open(archive.name) as tar:
             tar.extractall(data_dir, filter="data")
@@ -119,7 +119,7 @@ class _ArraysOnly(pickle.Unpickler):
     _allowed = frozenset({"_reconstruct", "ndarray", "dtype", "encode"})
 
     def find_class(self, module: str, name: str) -> Any:
-        if module.split(".")[0] in ("numpy", "_codecs") and name in self._allowed:
+        if module.split(".", maxsplit=1)[0] in ("numpy", "_codecs") and name in self._allowed:
             # Batches written by numpy 1 name numpy.core, which newer versions renamed.
             return super().find_class(module.replace("numpy.core", "numpy._core"), name)
         raise pickle.UnpicklingError(f"refused to unpickle {module}.{name}")

@@ -7,6 +7,7 @@ file names short and makes a collision among a million values about as likely as
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import json
 import types
@@ -51,8 +52,7 @@ def from_json(kind: type[T], data: Json, where: str) -> T:
     """
     if not isinstance(data, Mapping):
         raise UsageError(f"{where}: expected a table, found {type(data).__name__}")
-    hints = typing.get_type_hints(kind)
-    fields = {field.name: field for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
+    hints, fields = _shape(kind)  # type: ignore[arg-type]  # mypy does not see that types hash
     for key in data:
         if key not in fields:
             raise UsageError(f"{where}: unknown key {key!r}; {suggest(key, fields)}")
@@ -63,6 +63,12 @@ def from_json(kind: type[T], data: Json, where: str) -> T:
         elif field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
             raise UsageError(f"{where}: the key {name!r} is missing")
     return kind(**values)
+
+
+@functools.cache
+def _shape(kind: type[Any]) -> tuple[dict[str, Any], dict[str, dataclasses.Field[Any]]]:
+    """Type hints and fields of a dataclass; resolving hints anew costs more than the rest of the decoding."""
+    return typing.get_type_hints(kind), {field.name: field for field in dataclasses.fields(kind)}
 
 
 def _convert(hint: Any, data: Json, where: str) -> Any:
@@ -77,7 +83,7 @@ def _convert(hint: Any, data: Json, where: str) -> Any:
             raise UsageError(f"{where}: {data!r} is not one of {', '.join(map(str, arguments))}")
         return data
     if dataclasses.is_dataclass(hint):
-        return from_json(typing.cast(type, hint), data, where)
+        return from_json(typing.cast("type", hint), data, where)
     if origin is tuple:
         return tuple(_convert(arguments[0], item, f"{where}[{i}]") for i, item in enumerate(_listed(data, where)))
     if origin is not None and issubclass(origin, Mapping):

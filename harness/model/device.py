@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from harness.errors import DeviceFileError, UsageError
@@ -32,8 +32,8 @@ class Device:
     backends: tuple[str, ...]
     collectors: tuple[str, ...]
     sensor_period_s: float = 0.05
-    settings: Settings = Settings()
-    limits: Limits = Limits()
+    settings: Settings = field(default_factory=Settings)
+    limits: Limits = field(default_factory=Limits)
 
 
 def parse_device(text: str, where: str) -> Device:

@@ -41,7 +41,7 @@ _METRICS = (
         "PSS after the first inference minus PSS before loading, runtime already imported", "MiB", 2**-20,
     ),
     Metric("energy_per_inference_j", "J", "lower", "energy", "gross measured energy per inference", "mJ", 1e3),
-    Metric("net_energy_per_inference_j", "J", "lower", "net energy", "gross minus idle energy per inference", "mJ", 1e3),
+    Metric("net_energy_per_inference_j", "J", "lower", "net energy", "gross minus idle, per inference", "mJ", 1e3),
     Metric("power_mean_w", "W", "lower", "power", "mean measured power over steady state", "W"),
     Metric("model_size_bytes", "B", "lower", "size", "bytes of the artifact on disk", "MB", 1e-6),
     Metric("parameters", "1", "lower", "parameters", "trained values in the artifact", "M", 1e-6),

@@ -22,7 +22,7 @@ class JsonReporter:
     name = "json"
     suffix = ".json"
 
-    def render(self, result: RunResult, records: Mapping[str, Record]) -> bytes:  # noqa: ARG002 (the port's shape)
+    def render(self, result: RunResult, records: Mapping[str, Record]) -> bytes:
         """Sorted keys, one final line end."""
         text = json.dumps(summary_json(result), indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
         return (text + "\n").encode()

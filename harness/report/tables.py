@@ -31,7 +31,7 @@ class CsvReporter:
     name = "csv"
     suffix = ".csv"
 
-    def render(self, result: RunResult, records: Mapping[str, Record]) -> bytes:  # noqa: ARG002 (the port's shape)
+    def render(self, result: RunResult, records: Mapping[str, Record]) -> bytes:
         """UTF-8 with line feeds; numbers at full precision."""
         out = io.StringIO()
         writer = csv.writer(out, lineterminator="\n")

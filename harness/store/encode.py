@@ -1,9 +1,10 @@
-"""A trial as files and back: facts as JSON, columns as Parquet. Owns the format of schema 1; touches no folder layout."""
+"""A trial as files and back: facts as JSON, columns as Parquet. Owns the format of schema 1, not the folder layout."""
 
 from __future__ import annotations
 
 from array import array
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -86,7 +87,7 @@ def check_schema(facts: Json, where: str) -> None:
     if family not in ("harness.trial", "harness.run") or not number.isdigit():
         raise StoreError(f"{where}: schema {name!r} is not one of this harness; remove or repair the file")
     if int(number) > SCHEMA:
-        raise NewerSchema(f"{where}: written with schema {name}, this harness reads up to {SCHEMA}; upgrade edge-harness")
+        raise NewerSchema(f"{where}: written with schema {name}, this harness reads up to {SCHEMA}; upgrade it")
 
 
 def column(values: pa.ChunkedArray) -> array[float]:
@@ -130,8 +131,10 @@ def _traces_from(table: pa.Table | None, channels: list[Json], where: str) -> tu
     if table is None:
         return tuple(Trace(channel, no_values(), no_values()) for channel in listed)
     ends = np.searchsorted(table.column("channel").to_numpy(), np.arange(len(listed) + 1))
-    parts = [table.slice(int(first), int(last - first)) for first, last in zip(ends[:-1], ends[1:], strict=True)]
-    return tuple(Trace(channel, *_named(part, ("time_s", "value"))) for channel, part in zip(listed, parts, strict=True))
+    parts = [table.slice(int(first), int(last - first)) for first, last in pairwise(ends)]
+    return tuple(
+        Trace(channel, *_named(part, ("time_s", "value"))) for channel, part in zip(listed, parts, strict=True)
+    )
 
 
 def _outputs_table(outputs: Outputs) -> pa.Table:

@@ -5,18 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from harness.model.trial import Samples, Trial
 from harness.store import store
 
+Column = NDArray[Any]
+Columns = dict[str, Column]
+
 
 @dataclass(frozen=True)
 class Frames:
-    """trials: one row per trial. samples: one per inference (phase, start_s, duration_s, block). traces: one per reading.
-    predictions: one per image. All carry run, trial, variant, backend, scenario, launch. damaged: what was left out."""
+    """trials: one row per trial. samples: one per inference (phase, start_s, duration_s, block). traces: one per
+    reading. predictions: one per image. All carry run, trial, variant, backend, scenario, launch. damaged: what was left out."""
 
     trials: pd.DataFrame
     samples: pd.DataFrame
@@ -65,36 +70,40 @@ def _trial_row(trial: Trial) -> dict[str, object]:
     }
 
 
-def _stack(parts: Iterable[tuple[Trial, dict[str, object]]]) -> pd.DataFrame:
+def _stack(parts: Iterable[tuple[Trial, Columns]]) -> pd.DataFrame:
     """One frame of many; keys become categories, since a million repeated strings would fill the memory."""
-    filled = [(trial, columns) for trial, columns in parts if len(next(iter(columns.values()), ()))]  # type: ignore[call-overload]
+    filled = [(trial, columns) for trial, columns in parts if _length(columns)]
     if not filled:
         return pd.DataFrame()
-    counts = [len(next(iter(columns.values()))) for _, columns in filled]  # type: ignore[call-overload]
-    frame = pd.DataFrame(
-        {name: np.concatenate([np.asarray(columns[name]) for _, columns in filled]) for name in filled[0][1]}
-    )
+    counts = [_length(columns) for _, columns in filled]
     keys = pd.DataFrame([_keys(trial) for trial, _ in filled])
-    for position, name in enumerate(keys.columns):
-        codes, values = pd.factorize(keys[name])
-        column = keys[name].to_numpy().repeat(counts) if name == "launch" else None
-        repeated = column if column is not None else pd.Categorical.from_codes(codes.repeat(counts), values)
-        frame.insert(position, name, repeated)
-    return frame
+    repeated: dict[str, object] = {}
+    for name in keys.columns:
+        if name == "launch":
+            repeated[name] = keys[name].to_numpy().repeat(counts)
+        else:
+            codes, values = pd.factorize(keys[name])
+            repeated[name] = pd.Categorical.from_codes(codes.repeat(counts), values)
+    columns = {name: np.concatenate([columns[name] for _, columns in filled]) for name in filled[0][1]}
+    return pd.DataFrame({**repeated, **columns})
 
 
-def _sample_columns(trial: Trial) -> dict[str, object]:
-    def joined(name: str) -> object:
+def _length(columns: Columns) -> int:
+    return len(next(iter(columns.values())))
+
+
+def _sample_columns(trial: Trial) -> Columns:
+    def joined(name: str) -> Column:
         return np.concatenate([_values(part, name) for part in (trial.warm_up, trial.samples)])
 
     phase = np.repeat(["warm-up", "steady"], [len(trial.warm_up), len(trial.samples)])
     return {"phase": phase, "start_s": joined("start_s"), "duration_s": joined("duration_s"), "block": joined("block")}
 
 
-def _trace_columns(trial: Trial) -> dict[str, object]:
+def _trace_columns(trial: Trial) -> Columns:
     counts = [len(trace.time_s) for trace in trial.traces]
 
-    def repeated(name: str) -> object:
+    def repeated(name: str) -> Column:
         return np.repeat(np.array([getattr(trace.channel, name) for trace in trial.traces], object), counts)
 
     return {
@@ -106,10 +115,10 @@ def _trace_columns(trial: Trial) -> dict[str, object]:
     }
 
 
-def _prediction_columns(trial: Trial) -> dict[str, object]:
+def _prediction_columns(trial: Trial) -> Columns:
     top1 = np.asarray(trial.outputs.top1, np.int64)
     return {"image": np.arange(len(top1)), "top1": top1}
 
 
-def _values(part: Samples, name: str) -> np.ndarray:  # type: ignore[type-arg]  # of float64
+def _values(part: Samples, name: str) -> Column:
     return np.asarray(getattr(part, name), np.float64)

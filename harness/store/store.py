@@ -1,9 +1,9 @@
 """Runs and trials on disk: append, list, read. Owns the folder layout; never rewrites a file.
 
-    ROOT/RUN/run.json                     the plan and who started it; written first
-    ROOT/RUN/trials/ORDER-TRIAL/          one folder per finished trial, moved into place whole
-        trial.json  samples.parquet  traces.parquet  outputs.parquet
-    ROOT/RUN/finished.json                written last; its absence means interrupted
+ROOT/RUN/run.json                     the plan and who started it; written first
+ROOT/RUN/trials/ORDER-TRIAL/          one folder per finished trial, moved into place whole
+trial.json  samples.parquet  traces.parquet  outputs.parquet
+ROOT/RUN/finished.json                written last; its absence means interrupted
 """
 
 from __future__ import annotations
@@ -73,7 +73,8 @@ def finish(folder: Path, finished_utc: str, done: int, failed: int) -> None:
     """Mark a run as complete."""
     try:
         _write_whole(
-            folder / "finished.json", _text({"finished_utc": finished_utc, "trials_done": done, "trials_failed": failed})
+            folder / "finished.json",
+            _text({"finished_utc": finished_utc, "trials_done": done, "trials_failed": failed}),
         )
     except OSError as error:
         raise _unwritable(folder, error) from None

@@ -1,1 +1,1 @@
-"""Where variants are made: catalog, training, export, quantization, build. The only part of the host that imports torch."""
+"""Where variants are made: catalog, training, export, quantization, build. Nothing else on the host imports torch."""

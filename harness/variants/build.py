@@ -11,7 +11,7 @@ import shutil
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from importlib import metadata
 from pathlib import Path
 
@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.datasets import cifar10
+from harness.datasets.cifar10 import Split
 from harness.errors import BuildError, DataError, UnknownName, UsageError
 from harness.locks import ENTRY, MODEL, cache_entry, cache_folder, verify, write_entry, write_lock
 from harness.model.case import ArtifactFacts, Suite, Variant
@@ -35,21 +36,31 @@ Report = Callable[[str], None]
 
 
 @dataclass(frozen=True)
+class Data:
+    """The two splits of the data set, each read when first needed."""
+
+    load_train: Callable[[], Split]
+    load_test: Callable[[], Split]
+
+    @cached_property
+    def train(self) -> Split:
+        """Images to learn and calibrate from."""
+        return self.load_train()
+
+    @cached_property
+    def test(self) -> Split:
+        """Images to judge by."""
+        return self.load_test()
+
+
+@dataclass(frozen=True)
 class _Site:
-    """Where a build works: the suite, the folders, and the data, read when first needed."""
+    """Where a build works and what it works on."""
 
     suite: Suite
-    data_dir: Path
+    data: Data
     cache: Path
     report: Report
-
-    @cached_property
-    def train(self) -> cifar10.Split:
-        return cifar10.load_train(self.data_dir)
-
-    @cached_property
-    def test(self) -> cifar10.Split:
-        return cifar10.load_test(self.data_dir)
 
 
 def build(suite: Suite, names: Sequence[str], data_dir: Path, cache: Path, report: Report) -> dict[str, ArtifactFacts]:
@@ -58,7 +69,13 @@ def build(suite: Suite, names: Sequence[str], data_dir: Path, cache: Path, repor
     `report` gets one line of progress at a time. An interrupted training goes on from its last epoch. Raises
     UnknownName, UsageError on a suite that contradicts itself, DataError, BuildError, ModelError on an altered cache.
     """
-    site = _Site(suite, data_dir, cache, report)
+    data = Data(partial(cifar10.load_train, data_dir), partial(cifar10.load_test, data_dir))
+    return build_from(suite, names, data, cache, report)
+
+
+def build_from(suite: Suite, names: Sequence[str], data: Data, cache: Path, report: Report) -> dict[str, ArtifactFacts]:
+    """Do what `build` does, with the data given."""
+    site = _Site(suite, data, cache, report)
     built: dict[str, ArtifactFacts] = {}
     for variant in _in_order(suite, names or [variant.name for variant in suite.variants]):
         recipe = _recipe_of(variant)
@@ -77,12 +94,14 @@ def build(suite: Suite, names: Sequence[str], data_dir: Path, cache: Path, repor
 def release(suite: Suite, names: Sequence[str], cache: Path, suite_folder: Path) -> dict[str, ArtifactFacts]:
     """Copy built artifacts to ``<suite_folder>/<suite>/<variant>.onnx`` and enter them in ``<suite>.lock.json`` there.
 
-    BuildError where one has not been built.
+    Random weights are left out: they are large and made again in seconds. BuildError where one has not been built.
     """
     released = {}
     for name in names:
         variant = _find(suite, name)
         recipe = _recipe_of(variant)
+        if isinstance(_origin(recipe), Initialise):
+            continue
         cached = cache_entry(cache, recipe.id)
         if cached is None:
             raise BuildError(f"{name} is not in the cache {cache}; build it first: harness build --variant {name}")
@@ -146,10 +165,15 @@ def _build(site: _Site, variant: Variant, recipe: Recipe) -> ArtifactFacts:
     trained_earlier_s: float | None = 0.0  # None: unknown, so that the total is too
     match first:
         case Initialise() | TrainRecipe():
-            trained_earlier_s = _make_network(site, first, folder, notes)
+            try:
+                trained_earlier_s = _make_network(site, first, folder, notes)
+            except ImportError as error:  # torch, or torchvision for its networks
+                raise BuildError(
+                    f"{variant.name}: making a network needs the extra: pip install 'edge-harness[build]' ({error})"
+                ) from error
         case QuantizeStatic():
-            _check_data(first.dataset_sha256, site.train.sha256, variant.name)
-            images = quantize.calibration_images(first, site.train.images)
+            _check_data(first.dataset_sha256, site.data.train.sha256, variant.name)
+            images = quantize.calibration_images(first, site.data.train.images)
             quantize.quantize(_full_graph(site, variant, recipe), folder / MODEL, images, notes)
     elapsed = time.monotonic() - started
     facts = _describe(site, variant, recipe, folder / MODEL)
@@ -168,9 +192,9 @@ def _make_network(site: _Site, step: Initialise | TrainRecipe, folder: Path, not
         earlier_s: float | None = 0.0
         images = export.seeded_images(CHECK_IMAGES // 8, IMAGE_SHAPE)
     else:
-        _check_data(step.dataset_sha256, site.train.sha256, notes["variant"])
-        network, earlier_s = training_log.train_and_log(step, site.train, site.cache / "checkpoints", site.report)
-        images = site.train.images[:CHECK_IMAGES]
+        _check_data(step.dataset_sha256, site.data.train.sha256, notes["variant"])
+        network, earlier_s = training_log.train_and_log(step, site.data.train, site.cache / "checkpoints", site.report)
+        images = site.data.train.images[:CHECK_IMAGES]
     export.export(network, IMAGE_SHAPE, notes, folder / FULL)
     if not export.store_half(folder / FULL, folder / MODEL, images):
         site.report(f"{notes['variant']}: half-size weights change its predictions, so they stay 32 bits wide")
@@ -213,11 +237,11 @@ def _describe(site: _Site, variant: Variant, recipe: Recipe, path: Path) -> Arti
     facts = replace(facts, network=origin.network, seed=recipe.steps[-1].seed)
     if isinstance(origin, Initialise):
         return replace(facts, accuracy_missing="not trained: random weights")
-    predictions = fidelity.evaluate(path, site.test)
+    predictions = fidelity.evaluate(path, site.data.test)
     return replace(
         facts,
         dataset_sha256=origin.dataset_sha256,
-        accuracy=fidelity.accuracy(predictions, site.test),
+        accuracy=fidelity.accuracy(predictions, site.data.test),
         agreement_with_parent=_agreement(site, variant, predictions),
     )
 
@@ -227,7 +251,7 @@ def _agreement(site: _Site, variant: Variant, predictions: NDArray[np.int64]) ->
     cached = cache_entry(site.cache, _recipe_of(parent).id) if parent is not None else None
     if cached is None or cached[0].accuracy is None:
         return None  # without a trained parent there is nothing to agree with
-    return fidelity.agreement(predictions, fidelity.evaluate(cached[1], site.test))
+    return fidelity.agreement(predictions, fidelity.evaluate(cached[1], site.data.test))
 
 
 def _origin(recipe: Recipe) -> Initialise | TrainRecipe:

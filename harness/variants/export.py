@@ -6,7 +6,6 @@ same bytes. torch's older exporter is used on purpose: its graphs fuse completel
 
 from __future__ import annotations
 
-import io
 import math
 import shutil
 import warnings
@@ -38,21 +37,21 @@ def export(network: nn.Module, shape: tuple[int, int, int], metadata: Mapping[st
     BuildError where the file's outputs differ from the network's by more than `TOLERANCE` on seeded images.
     """
     network = network.cpu().eval().to(memory_format=torch.contiguous_format)
-    buffer = io.BytesIO()
+    path.parent.mkdir(parents=True, exist_ok=True)
     with warnings.catch_warnings():
         # The exporter announces its removal on each call; pyproject.toml bounds torch, so there is nothing to act on.
         warnings.simplefilter("ignore", DeprecationWarning)
         torch.onnx.export(
             network,
             (torch.zeros(1, *shape),),
-            buffer,
+            str(path),
             dynamo=False,
             opset_version=OPSET,
             input_names=[INPUT],
             output_names=[OUTPUT],
             dynamic_axes={INPUT: {0: "batch"}, OUTPUT: {0: "batch"}},
         )
-    model = onnx.load_model_from_string(buffer.getvalue())
+    model = onnx.load_model(path)
     set_metadata(model, {"input": INPUT_DESCRIPTION, **metadata})
     save(model, path)
     _check(network, model, path, seeded_images(4, shape))

@@ -4,6 +4,9 @@ Source: K. Jordan et al., "Muon: an optimizer for hidden layers in neural networ
 quintic Newton-Schulz iteration and the per-filter-bank weight normalization are theirs.
 """
 
+# mypy: allow-subclassing-any, allow-untyped-decorators
+# Type checking runs without torch, where its classes and decorators are Any.
+
 from __future__ import annotations
 
 from collections.abc import Iterable
@@ -33,7 +36,7 @@ class Muon(torch.optim.Optimizer):
         super().__init__(parameters, {"lr": lr, "momentum": momentum})
 
     @torch.no_grad()
-    def step(self, closure: None = None) -> None:  # type: ignore[override]  # no closure is ever used here
+    def step(self, closure: None = None) -> None:  # the base class's signature; never used here
         """Apply one update."""
         for group in self.param_groups:
             for weight in group["params"]:

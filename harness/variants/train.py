@@ -7,7 +7,6 @@ interrupted and resumed ends with the same weights as one that was not.
 from __future__ import annotations
 
 import math
-import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -100,7 +99,7 @@ def _epoch(
         loss = functional.cross_entropy(logits.float(), labels[chosen], label_smoothing=recipe.label_smoothing)
         for optimizer in optimizers:
             optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]  # torch ships no annotation for it
+        loss.backward()
         for optimizer in optimizers:
             optimizer.step()
         total += loss.item()
@@ -128,7 +127,7 @@ def _set_rates(optimizers: list[torch.optim.Optimizer], share: float) -> None:
 
 
 def _hold_out(recipe: TrainRecipe, data: Split, device: torch.device) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Shuffle with a fixed seed and put the last `validation_images` aside: train images, labels, held images, labels."""
+    """Shuffle with a fixed seed and put the last `validation_images` aside: images, labels, held images, labels."""
     order = np.random.default_rng(0).permutation(len(data.images))  # one split for every recipe, whatever its seed
     cut = len(order) - recipe.validation_images
     images = torch.from_numpy(data.images[order]).to(device)
@@ -152,7 +151,7 @@ def _save(
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".partial")
     torch.save(state, partial)
-    os.replace(partial, path)
+    partial.replace(path)
 
 
 def _resume(path: Path, recipe: TrainRecipe, network: nn.Module, optimizers: list[torch.optim.Optimizer]) -> int:

@@ -25,16 +25,13 @@ def train_and_log(
     The seconds are None where the checkpoint's earlier epochs left no log.
     """
     log = folder / f"{recipe.id}.log.jsonl"
-    checkpoint = folder / f"{recipe.id}.pt"
-    known_before = read_seconds(log)
-    had_checkpoint = checkpoint.exists()
+    logged_before = read_seconds(log)
     folder.mkdir(parents=True, exist_ok=True)
-    previous_s = 0.0
+    ended_s = [0.0]  # of this call's epochs, after the start of the first
 
     def note(progress: Progress) -> None:
-        nonlocal previous_s
-        line = {"epoch_s": progress.elapsed_s - previous_s, **to_json(progress)}
-        previous_s = progress.elapsed_s
+        line = {"epoch_s": progress.elapsed_s - ended_s[-1], **to_json(progress)}
+        ended_s.append(progress.elapsed_s)
         with log.open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
         report(
@@ -42,20 +39,27 @@ def train_and_log(
             f"about {progress.remaining_s / 60:.0f} min left"
         )
 
-    network = train(recipe, data, checkpoint, note)
-    if not had_checkpoint:
-        return network, 0.0
-    first_now = recipe.epochs - sum(1 for epoch in read_seconds(log) if epoch not in known_before)
-    if set(known_before) >= set(range(1, first_now + 1)):
-        return network, sum(known_before[epoch] for epoch in range(1, first_now + 1))
-    return network, None
+    network = train(recipe, data, folder / f"{recipe.id}.pt", note)
+    first_epoch_now = recipe.epochs - (len(ended_s) - 1) + 1
+    earlier = [logged_before.get(epoch) for epoch in range(1, first_epoch_now)]
+    known = [seconds for seconds in earlier if seconds is not None]
+    return network, sum(known) if len(known) == len(earlier) else None
 
 
 def read_seconds(log: Path) -> dict[int, float]:
-    """Seconds by epoch number (from 1); the last line of an epoch counts. Empty where there is no log."""
+    """Seconds by epoch number (from 1); the last line of an epoch counts. Empty where there is no log.
+
+    A line cut short by a power cut is skipped: its epoch's time is then unknown.
+    """
     try:
         lines = log.read_text("utf-8").splitlines()
     except FileNotFoundError:
         return {}
-    rows = [json.loads(line) for line in lines]
-    return {int(row["epoch"]): float(row["epoch_s"]) for row in rows}
+    seconds = {}
+    for line in lines:
+        try:
+            row = json.loads(line)
+        except json.JSONDecodeError:
+            continue
+        seconds[int(row["epoch"])] = float(row["epoch_s"])
+    return seconds

@@ -30,14 +30,13 @@ class CpuCollector:
         return None if self._cores else "{} lists no core".format(self._stat_path)
 
     def channels(self):
-        """busy and steal per core, then a clock per core that shows one."""
+        """Busy and steal per core, then a clock per core that shows one."""
         listed = []
         for core in self._cores:
             listed.append(Channel("cpu{}_busy".format(core), "s", "counter", "core", "kernel counter"))
             listed.append(Channel("cpu{}_steal".format(core), "s", "counter", "core", "hypervisor counter"))
-        for core in sorted(self._clock_paths):
-            listed.append(Channel("cpu{}_clock".format(core), "Hz", "gauge", "core", "cpufreq"))
-        return listed
+        clocked = sorted(self._clock_paths)
+        return listed + [Channel("cpu{}_clock".format(core), "Hz", "gauge", "core", "cpufreq") for core in clocked]
 
     def start(self):
         """Open the files."""

@@ -1,4 +1,4 @@
-"""Reading the small text files of /proc and /sys, under a root that tests replace. Owns open descriptors, no meaning."""
+"""The small text files of /proc and /sys, under a root that tests replace. Owns open descriptors, no meaning."""
 
 import os
 
@@ -22,9 +22,10 @@ class Reader:
 def read_text(path):
     """The stripped text of a file, or None where it cannot be read."""
     try:
-        with open(path) as source:
+        # Said, not left to the locale: a process may be named in any bytes, and a bare board often runs with LANG=C.
+        with open(path, encoding="utf-8", errors="replace") as source:
             return source.read().strip()
-    except (OSError, UnicodeDecodeError):
+    except OSError:
         return None
 
 

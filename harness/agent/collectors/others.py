@@ -47,15 +47,14 @@ class OthersCollector:
 
     def read(self):
         """One row."""
-        busy, _ = busy_and_steal(_ALL.search(self._stat.read()).group(1), self._ticks)
+        total = _ALL.search(self._stat.read())
+        busy, _ = busy_and_steal(total and total.group(1), self._ticks)
         own = 0.0
         for reader in self._processes:
             fields = fields_after_name(reader.read())
             own += (int(fields[11]) + int(fields[12])) / self._ticks
-        waited = NAN
-        if self._pressure is not None:
-            waited = int(_WAITED.search(self._pressure.read()).group(1)) / 1e6
-        return [busy - own, waited]
+        waited = _WAITED.search(self._pressure.read()) if self._pressure is not None else None
+        return [busy - own, int(waited.group(1)) / 1e6 if waited else NAN]
 
     def stop(self):
         """Close the files."""

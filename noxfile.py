@@ -1,0 +1,95 @@
+"""Sessions, nothing else. `nox` alone runs lint, types and tests."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import nox
+from nox.command import CommandFailed
+
+nox.options.sessions = ["lint", "types", "tests"]
+nox.options.reuse_venv = "yes"
+nox.options.error_on_missing_interpreters = False
+# uv installs ten times faster where it is at hand; nothing here needs it.
+nox.options.default_venv_backend = "uv|virtualenv"
+NOTHING_VALID = 3
+
+
+@nox.session(default=False)
+def bench(session: nox.Session) -> None:
+    """Measure and write the report: nox -s bench -- [SUITE] --device localhost ..."""
+    session.install("-e", ".")
+    try:
+        session.run("harness", "run", *session.posargs)
+    except CommandFailed as error:
+        # What was measured and found invalid deserves its report too; a usage error has none.
+        if str(NOTHING_VALID) in str(error.reason):
+            session.run("harness", "report", "last")
+        raise
+    session.run("harness", "report", "last")
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """All tests that need neither torch nor a board."""
+    session.install("-e", ".[dev]")
+    session.run("pytest", "tests", "--ignore=tests/build", "--ignore=tests/overhead", *session.posargs)
+
+
+@nox.session(default=False)
+def tests_build(session: nox.Session) -> None:
+    """Tests of training, export and quantization: they need torch."""
+    session.install("-e", ".[build,dev]")
+    session.run("pytest", "tests/build", *session.posargs)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Style, formatting, and the agent's oldest Python."""
+    session.install("ruff>=0.11", "vermin>=1.6")
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+    session.run("vermin", "-t=3.6-", "--no-tips", "--violations", "harness/agent")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Strict types on the host side."""
+    session.install("-e", ".[dev]", "nox")
+    session.run("mypy")
+
+
+@nox.session(default=False)
+def agent36(session: nox.Session) -> None:
+    """The packed agent on a real Python 3.6."""
+    if not old_python("3.6"):
+        session.skip("no Python 3.6 here; with pyenv: pyenv install 3.6.15")
+    session.install("-e", ".[dev]")
+    session.run("pytest", "tests/agent36", *session.posargs)
+
+
+@nox.session(default=False)
+def overhead(session: nox.Session) -> None:
+    """What the harness itself costs, as ratios from one interleaved run. Run it on a quiet machine."""
+    session.install("-e", ".[dev,overhead]")
+    session.run("pytest", "tests/overhead", "-p", "no:randomly", "--benchmark-disable-gc", *session.posargs)
+    session.run("python", "-m", "tests.overhead.fidelity")
+
+
+@nox.session(default=False)
+def build(session: nox.Session) -> None:
+    """Train, quantize and export: nox -s build -- [SUITE] [--variant V] [--data DIR]"""
+    session.install("-e", ".[build]")
+    session.run("harness", "build", *session.posargs)
+
+
+def old_python(version: str) -> str | None:
+    """An interpreter of that version that really starts (pyenv's shims exist for versions that do not)."""
+    candidates = [shutil.which(f"python{version}")]
+    candidates += [str(path) for path in Path.home().glob(f".pyenv/versions/{version}.*/bin/python")]
+    for candidate in candidates:
+        if candidate and subprocess.run([candidate, "-c", ""], capture_output=True, check=False).returncode == 0:
+            return candidate
+    return None
