@@ -83,8 +83,8 @@ class Conversation(Protocol):
     def receive(self, timeout_s: float) -> str:
         """The next line. AgentError when the other side is gone or silent for longer."""
 
-    def close(self) -> int | None:
-        """End it, kill it if it lingers; the exit status where known."""
+    def close(self, *, at_once: bool = False) -> int | None:
+        """End it, killing it if it lingers or `at_once`; the exit status where known."""
 
 
 class Transport(Protocol):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import subprocess
 import sys
+from array import array
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import metadata
@@ -109,16 +110,12 @@ def measure(planned: Planned, board: Board, options: Options, show: Callable[[Pr
     return folder
 
 
-def conclude(folder: Path, options: Options) -> tuple[RunResult, dict[str, Record]]:
+def conclude(folder: Path) -> tuple[RunResult, dict[str, Record]]:
     """Read a run back from the store and analyse it: what is reported is always what was stored."""
     from harness.analysis.analyse import analyse, records
 
     stored = store.read(folder)
-    labels = {}
-    if any(trial.dataset_sha256 for trial in stored.trials):
-        split = _accuracy_images(dataclasses.replace(options, data_named=False))
-        labels = {split.sha256: split.labels.astype(float)} if split is not None else {}
-    return analyse(stored, labels), records(stored)
+    return analyse(stored), records(stored)
 
 
 def _accuracy_images(options: Options) -> cifar10.Split | None:
@@ -142,9 +139,13 @@ def _material(board: Board, planned: Planned, case: Case, options: Options) -> M
         artifact=material.send_artifact(board, source.folder, source.files, case.artifact_sha256),
         inputs=material.send_inputs(board, case),
         images=material.send_images(board, split) if split is not None else None,
-        image_count=(QUICK_IMAGES if options.quick else len(split.images)) if split is not None else 0,
+        labels=_labels(split, options) if split is not None else array("d"),
         dataset_sha256=split.sha256 if split is not None else None,
     )
+
+
+def _labels(split: cifar10.Split, options: Options) -> array[float]:
+    return array("d", split.labels[: QUICK_IMAGES if options.quick else None].astype(float).tobytes())
 
 
 def new_run(planned: Planned, options: Options) -> Run:

@@ -36,7 +36,7 @@ def run(options: Options, _parsed: argparse.Namespace) -> int:
         console.message(f"skipped {skip.variant}: {skip.reason}")
     with console.RunView() as view:
         folder = stages.measure(planned, board, options, view)
-    result, _ = stages.conclude(folder, options)
+    result, _ = stages.conclude(folder)
     if options.json:
         _write_json(summary_json(result), options.json)
     if options.json != "-":
@@ -57,7 +57,7 @@ def report(options: Options, parsed: argparse.Namespace) -> int:
     chosen = reporter(parsed.format)
     for name in parsed.runs:
         folder = store.find_run(options.results, name)
-        result, records = stages.conclude(folder, options)
+        result, records = stages.conclude(folder)
         target = parsed.out / f"{folder.name}{chosen.suffix}"
         try:
             parsed.out.mkdir(parents=True, exist_ok=True)

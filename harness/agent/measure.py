@@ -12,6 +12,8 @@ BLOCK_MIN_S = 0.02
 STEADY_BLOCKS = 3
 # 16 bytes an inference: 64 MB at most, reached only by models under 10 microseconds.
 CAPACITY_MAX = 4000000
+# A block of a comparison ends at this many times its duration: 8 inferences of a slow model take longer than it.
+BLOCK_BUDGET = 60
 
 
 class Storage:
@@ -27,6 +29,13 @@ class Storage:
     def end_block(self):
         """What was stored since the last call is one block."""
         self.block_ends.append(self.count)
+
+    def grow(self):
+        """Room for twice as many, up to the most that is allowed. It allocates: between blocks only."""
+        more = array("d", bytes(8 * min(self.capacity, CAPACITY_MAX - self.capacity)))
+        self.start_s.extend(more)
+        self.duration_s.extend(more)
+        self.capacity += len(more)
 
     def columns(self, prefix):
         """The filled part as named columns: start_s, duration_s, block."""
@@ -70,8 +79,8 @@ def warm_up(step, clock, rule, first_s):
     """Run blocks until three successive block medians agree within the tolerance, or the time is up.
 
     Returns (storage, steady). Blocks hold at least 8 inferences and 20 ms, so that one interruption cannot move a
-    median; the rule is a dict with min_duration_s, max_duration_s, tolerance. Storage allows for inferences eight times
-    as fast as the first.
+    median; the rule is a dict with min_duration_s, max_duration_s, tolerance. Storage starts with room for inferences
+    eight times as fast as the first and grows between blocks, as a first one may take a thousand times the rest.
     """
     storage = Storage(_capacity(rule["max_duration_s"], first_s / 8))
     begin = clock()
@@ -89,6 +98,8 @@ def warm_up(step, clock, rule, first_s):
             break
         if now - begin >= rule["max_duration_s"]:
             break
+        if 2 * storage.count > storage.capacity:
+            storage.grow()
     return storage, steady
 
 
@@ -120,7 +131,9 @@ def alternating_blocks(step, clock, plan, switch):
         for arm in arms:
             switch(arm)
             begin = clock()
-            timed_loop(step, clock, storage, storage.count + BLOCK_MIN_COUNT, begin + block_s, begin + 60 * block_s)
+            timed_loop(
+                step, clock, storage, storage.count + BLOCK_MIN_COUNT, begin + block_s, begin + BLOCK_BUDGET * block_s
+            )
             storage.end_block()
     return storage
 

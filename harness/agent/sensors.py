@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from array import array
+from contextlib import suppress
 
 from . import collectors, wire
 from .tables import resolve
@@ -53,6 +54,9 @@ class SensorProcess:
         if self._process.poll() is None:
             self._process.kill()
             self._process.wait()
+        for pipe in (self._process.stdin, self._process.stdout):
+            with suppress(BrokenPipeError):  # a word that it did not live to read
+                pipe.close()
 
     def _hear(self):
         line = self._process.stdout.readline()

@@ -13,7 +13,10 @@ def measured_cores(affinity):
         return allowed
     if affinity == "last":
         return allowed[-1:]
-    return [int(part) for part in affinity.split(",")]
+    try:
+        return [int(part) for part in affinity.split(",")]
+    except ValueError:
+        raise ValueError('affinity {!r} is neither "last", "none" nor core numbers as in "2,3"'.format(affinity))
 
 
 def apply(affinity, nice):

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-from harness.analysis import stats
 from harness.analysis.observer import observer_cost
 from harness.analysis.summaries import summarise
 from harness.analysis.validity import Context, findings
@@ -14,8 +11,6 @@ from harness.model.run import Run
 from harness.model.trial import Record, Trial
 from harness.model.verdict import CaseResult, RunResult, verdict_of
 from harness.store.store import StoredRun
-
-Labels = Mapping[str, stats.Values]  # by data set hash
 
 
 def records(stored: StoredRun) -> dict[str, Record]:
@@ -27,10 +22,10 @@ def records(stored: StoredRun) -> dict[str, Record]:
     return {key: Record(cases[key], tuple(trials), stored.damaged) for key, trials in grouped.items()}
 
 
-def analyse(stored: StoredRun, labels: Labels) -> RunResult:
-    """Everything that is said of a run. `labels`: true classes by the hash of the data set they belong to."""
+def analyse(stored: StoredRun) -> RunResult:
+    """Everything that is said of a run."""
     run, grouped = stored.run, records(stored)
-    results = tuple(_case_result(run, grouped[case.id], labels) for case in run.plan.cases)
+    results = tuple(_case_result(run, grouped[case.id]) for case in run.plan.cases)
     return RunResult(
         run=_run_facts(stored),
         device=to_json(run.device),
@@ -41,19 +36,12 @@ def analyse(stored: StoredRun, labels: Labels) -> RunResult:
     )
 
 
-def _case_result(run: Run, record: Record, labels: Labels) -> CaseResult:
+def _case_result(run: Run, record: Record) -> CaseResult:
     artifact = run.plan.artifacts[record.case.id]
-    metrics, missing = summarise(record, artifact, _labels_for(record, labels))
+    metrics, missing = summarise(record, artifact)
     context = Context(record, artifact, run.device, metrics.get("accuracy_top1"))
     found = findings(context)
     return CaseResult(record.case, artifact, verdict_of(found), found, metrics, missing)
-
-
-def _labels_for(record: Record, labels: Labels) -> stats.Values | None:
-    for trial in record.trials:
-        if trial.dataset_sha256 is not None and trial.dataset_sha256 in labels:
-            return labels[trial.dataset_sha256]
-    return None
 
 
 def _run_facts(stored: StoredRun) -> dict[str, Json]:

@@ -21,16 +21,13 @@ Metrics = dict[str, Summary]
 NO_POWER = "no power sensor was read on this device"
 
 
-def summarise(record: Record, artifact: ArtifactFacts, labels: stats.Values | None) -> tuple[Metrics, Missing]:
-    """All metrics of the registry: those with a value, and the reason for each of the others.
-
-    `labels`: the true classes of the accuracy images, where the data set is at hand.
-    """
+def summarise(record: Record, artifact: ArtifactFacts) -> tuple[Metrics, Missing]:
+    """All metrics of the registry: those with a value, and the reason for each of the others."""
     timed = [trial for trial in record.trials if trial.mode == "performance" and trial.status == "ok"]
     metrics, missing = _latencies(timed)
     for name, value in _per_launch(timed).items():
         _put(metrics, missing, name, value or "not recorded by the agent")
-    _put(metrics, missing, "accuracy_top1", _accuracy(record, artifact, labels))
+    _put(metrics, missing, "accuracy_top1", _accuracy(record, artifact))
     _put(metrics, missing, "agreement_top1", _agreement(artifact))
     for name in ("energy_per_inference_j", "net_energy_per_inference_j", "power_mean_w"):
         missing[name] = NO_POWER
@@ -103,12 +100,12 @@ def _over_launches(name: str, values: Sequence[float]) -> Summary:
     return Summary(name, REGISTRY[name].unit, len(values), float(np.median(values)), low, high, method)
 
 
-def _accuracy(record: Record, artifact: ArtifactFacts, labels: stats.Values | None) -> Summary | str:
+def _accuracy(record: Record, artifact: ArtifactFacts) -> Summary | str:
     evaluated = [trial for trial in record.trials if trial.mode == "accuracy" and trial.status == "ok"]
     unit = REGISTRY["accuracy_top1"].unit
-    if evaluated and labels is not None:
-        top1 = np.asarray(evaluated[-1].outputs.top1)
-        hits, count = int((top1 == labels[: len(top1)]).sum()), len(top1)
+    if evaluated and len(evaluated[-1].outputs.top1):
+        outputs = evaluated[-1].outputs
+        hits, count = int((np.asarray(outputs.top1) == np.asarray(outputs.label)).sum()), len(outputs.top1)
         low, high = stats.wilson_interval(hits, count)
         method = f"measured here on {count} test images, single view; Wilson 95 %"
         return Summary("accuracy_top1", unit, count, hits / count, low, high, method)

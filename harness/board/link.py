@@ -20,8 +20,9 @@ class Link:
     def __enter__(self) -> Link:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self._conversation.close()
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        # Whoever leaves early (an error, Ctrl-C) has no use for the answer that the agent may still be working on.
+        self._conversation.close(at_once=kind is not None)
 
     def hello(self) -> dict[str, Json]:
         """Agree on the protocol; the machine's facts."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
 
-from harness.agent import wire
+from harness.agent import measure, wire
 from harness.board.link import Link
 from harness.errors import AgentError
 from harness.model.case import Case, PlannedTrial
@@ -48,12 +48,15 @@ class Board:
 
 @dataclass(frozen=True)
 class Material:
-    """Paths on the board: the artifact, the bound inputs, and the images of the accuracy mode with their count."""
+    """Paths on the board: the artifact, the bound inputs, and the images of the accuracy mode.
+
+    `labels`: the true classes of the first images, as many as are to be evaluated; they stay on the host.
+    """
 
     artifact: str
     inputs: str | None = None
     images: str | None = None
-    image_count: int = 0
+    labels: Column = field(default_factory=no_values)
     dataset_sha256: str | None = None
 
 
@@ -113,7 +116,7 @@ def run_trial(board: Board, run: str, case: Case, work: tuple[int, PlannedTrial,
         environment=Environment(**notes.environment),
         phases=Phases(**notes.phases),
         memory=notes.memory,
-        outputs=_outputs(reply, notes.columns),
+        outputs=_outputs(reply, notes.columns, material.labels),
         warm_up=_samples(notes.columns, "warm_up"),
         samples=_samples(notes.columns, "samples"),
         arms=notes.arms,
@@ -171,6 +174,8 @@ def _measure(link: Link, board: Board, case: Case, work: tuple[PlannedTrial, Mat
     longest = scenario.warm_up.max_duration_s + rule.budget_s + SLACK_S
     if planned.mode == "observer":
         notes.arms = _observer_arms(case.input_seed + planned.launch)
+        # A slow model needs longer than the block's duration for the block's least count.
+        longest += len(notes.arms) * OBSERVER_BLOCK_S * measure.BLOCK_BUDGET
         reply = link.ask("observe", longest, arms=list(notes.arms), block_s=OBSERVER_BLOCK_S, **arguments)
     else:
         reply = link.ask("measure", longest, **arguments)
@@ -199,7 +204,7 @@ def _evaluate(link: Link, board: Board, work: tuple[Material, _Notes]) -> None:
         ACCURACY_TIMEOUT_S,
         images=material.images,
         batch=ACCURACY_BATCH,
-        limit=material.image_count,
+        limit=len(material.labels),
         path=path,
     )
     notes.columns = _fetch(board, path)
@@ -240,8 +245,8 @@ def _traces(channels: list[dict[str, Json]], columns: Mapping[str, Column]) -> t
     )
 
 
-def _outputs(reply: Mapping[str, Json], columns: Mapping[str, Column]) -> Outputs:
+def _outputs(reply: Mapping[str, Json], columns: Mapping[str, Column], labels: Column) -> Outputs:
     signature = tuple(float("nan") if value is None else value for value in reply.get("signature", ()))
-    return Outputs(
-        signature, reply.get("finite", True), columns.get("top1", no_values()), columns.get("logits", no_values())
-    )
+    top1 = columns.get("top1", no_values())
+    logits = columns.get("logits", no_values())
+    return Outputs(signature, reply.get("finite", True), top1, labels[: len(top1)], logits)

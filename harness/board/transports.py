@@ -92,10 +92,12 @@ class LocalConversation:
                     raise self._gone()
                 self._pending += chunk
         line, _, self._pending = self._pending.partition(b"\n")
-        return line.decode()
+        return line.decode("utf-8", "replace")
 
-    def close(self) -> int | None:
-        """End the agent: by closing its input, or by force after 5 s."""
+    def close(self, *, at_once: bool = False) -> int | None:
+        """End the agent: by closing its input and, if it lingers for 5 s or `at_once`, by force."""
+        if at_once:
+            self._kill()
         for stream in (self._process.stdin, self._process.stdout):
             if stream is not None:
                 with contextlib.suppress(BrokenPipeError):
@@ -104,10 +106,8 @@ class LocalConversation:
             self._process.wait(5)
         except subprocess.TimeoutExpired:
             self._kill()
-        except KeyboardInterrupt:
-            self._kill()
-            raise
-        self._errors.close()
+        finally:
+            self._errors.close()
         return self._process.returncode
 
     def _kill(self) -> None:
@@ -118,6 +118,7 @@ class LocalConversation:
 
     def _gone(self) -> AgentError:
         status = self._process.wait()
+        self._kill()  # its sensor process would see the end of its input too, but perhaps within the next trial
         self._errors.seek(0)
         said = self._errors.read().decode("utf-8", "replace").strip()[-2000:]
         if status < 0:

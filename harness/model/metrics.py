@@ -5,8 +5,12 @@ Values are SI inside; scaling to ms, MB or % happens in `show` alone.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
+
+# Beyond this a plain decimal is harder to read than a power of ten.
+MOST_DECIMALS = 6
 
 
 @dataclass(frozen=True)
@@ -51,10 +55,13 @@ REGISTRY: dict[str, Metric] = {metric.name: metric for metric in _METRICS}
 
 
 def show(name: str, value: float) -> str:
-    """A value in its shown unit with the registry's significant digits, without the unit."""
+    """A value in its shown unit with the registry's significant digits, trailing zeros kept, without the unit."""
     metric = REGISTRY[name]
     scaled = value * metric.scale
     if scaled == 0:
         return "0"
-    text = f"{scaled:.{metric.digits}g}"
-    return f"{float(text):.0f}" if "e" in text else text
+    decimals = metric.digits - 1 - math.floor(math.log10(abs(scaled)))
+    if decimals > MOST_DECIMALS:
+        return f"{scaled:.{metric.digits - 1}e}"
+    rounded = round(scaled, decimals)
+    return f"{rounded:.{max(0, decimals)}f}"

@@ -84,11 +84,13 @@ class Phases:
 
 @dataclass(frozen=True)
 class Outputs:
-    """signature: first output, first row, of the last timed inference. top1 and logits: accuracy mode, per image."""
+    """signature: values of the first output of the last timed inference. Accuracy mode, per image: top1, the true label
+    (kept with the trial, so that a report needs no data set), logits row after row."""
 
     signature: tuple[float, ...] = ()
     finite: bool = True
     top1: array[float] = field(default_factory=no_values)
+    label: array[float] = field(default_factory=no_values)
     logits: array[float] = field(default_factory=no_values)
 
 

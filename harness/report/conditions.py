@@ -73,10 +73,15 @@ def settings(environment: Mapping[str, object]) -> tuple[Setting, ...]:
             key,
             requested.get(key, "not asked for"),
             in_force.get(key, NOT_RECORDED),
-            key in requested and key in in_force and requested[key] != in_force[key],
+            key in requested and key in in_force and not _granted(requested[key], in_force[key]),
         )
         for key in dict.fromkeys([*requested, *in_force])
     )
+
+
+def _granted(requested: str, in_force: str) -> bool:
+    """Whether what is in force is what was asked for; "last" and "none" leave the value to the board."""
+    return requested in ("last", "none") or requested.replace(" ", "") == in_force.replace(" ", "")
 
 
 def environment_facts(environment: Mapping[str, object]) -> Mapping[str, object]:

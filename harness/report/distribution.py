@@ -12,10 +12,8 @@ from harness.model.metrics import show
 from harness.model.trial import Record
 from harness.report.names import Style
 from harness.report.rows import ABSENT, NOT_RECORDED, Named, interval
+from harness.report.thinning import DRAWN_BODY, KEPT_TAIL, kept, rounded
 
-# The tail is what a reader zooms into, so its samples are all kept.
-KEPT_TAIL = 100
-DRAWN_BODY = 150
 RULE = (
     f"Thinning: the fastest and the {KEPT_TAIL} slowest inferences of every case are all drawn; of the rest at most "
     f"{DRAWN_BODY}, evenly spaced on the vertical axis."
@@ -73,22 +71,6 @@ def pooled_latency_s(record: Record | None) -> NDArray[np.float64]:
             durations = np.asarray(trial.samples.duration_s, dtype=np.float64)
             found.append(durations[np.isfinite(durations)])
     return np.sort(np.concatenate(found))
-
-
-def kept(count: int) -> NDArray[np.int64]:
-    """Indices into `count` ascending samples that are drawn, by RULE: both extremes always among them."""
-    body = max(count - KEPT_TAIL, 0)
-    tail = np.arange(body, count)
-    if body == 0:
-        return tail
-    levels = np.geomspace(1.0, (KEPT_TAIL + 1) / count, min(DRAWN_BODY, body))
-    spaced = np.clip(np.rint(count - levels * count).astype(np.int64), 0, body - 1)
-    return np.unique(np.concatenate([[0], spaced, tail]))
-
-
-def rounded(value: float) -> float:
-    """Six significant digits: more than a screen shows or a clock resolves, at half the bytes."""
-    return float(f"{value:.6g}")
 
 
 def _curve(one: Named, durations: NDArray[np.float64]) -> Curve:

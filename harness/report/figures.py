@@ -22,6 +22,7 @@ NOT_VALID_OPACITY = 0.45
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', 'Noto Sans', 'Liberation Sans', sans-serif"
 # Beyond this spread a linear axis squeezes the fast cases into one place.
 LOG_BEYOND = 8.0
+TAIL_LOG_BEYOND = 4.0
 
 
 def trade_off(plane: Plane) -> Figure | None:
@@ -54,7 +55,8 @@ def tail(distribution: Distribution) -> Figure | None:
     highest = max(curve.latency_ms[-1] for curve in curves)
     layout = _layout(460)
     levels = [10.0**-power for power in range(1, 1 + math.ceil(math.log10(max(curve.count for curve in curves))))]
-    layout["xaxis"] = _log(_axis("latency, ms"), lowest, highest)
+    axis = _axis("latency, ms")
+    layout["xaxis"] = _log(axis, lowest, highest) if highest > TAIL_LOG_BEYOND * lowest > 0 else axis
     layout["yaxis"] = _axis("inferences that took longer") | {
         "type": "log",
         "tickvals": [1.0, 0.5, *levels],

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.model.trial import Channel, Trace, Trial
-from harness.report.distribution import rounded
+from harness.report.thinning import rounded, thinned
 
 LINES_PER_PANEL = 4
 
@@ -67,9 +67,14 @@ def panels(placed: Sequence[Placed], facts: Mapping[str, object]) -> tuple[tuple
         if panel is not None:
             shown.append(panel)
         else:
-            reason = reason_for(kind.collector, facts) or kind.remedy
-            absent.append(f"{kind.title}: no channel was readable ({reason}).")
+            absent.append(f"{kind.title}: {_why_absent(kind, placed, facts)}.")
     return tuple(shown), tuple(absent)
+
+
+def _why_absent(kind: _Kind, placed: Sequence[Placed], facts: Mapping[str, object]) -> str:
+    if any(kind.takes(trace.channel) for one in placed for trace in one.trial.traces):
+        return "read, but no trial holds enough readings to draw"
+    return f"no channel was readable ({reason_for(kind.collector, facts) or kind.remedy})"
 
 
 def reason_for(collector: str, facts: Mapping[str, object]) -> str | None:
@@ -111,12 +116,12 @@ def _line(kind: _Kind, name: str, traces: Sequence[tuple[Placed, Trace]]) -> Lin
         )
         keep = np.isfinite(value)
         time_s, value = time_s[keep], value[keep]
-        step = max(1, len(time_s) // (2 * one.buckets))
+        drawn = thinned(time_s, value, one.buckets)
         if times:
             times.append(None)
             values.append(None)
-        times += [rounded(t + one.shift_s) for t in time_s[::step]]
-        values += [rounded(v) for v in value[::step]]
+        times += [rounded(t + one.shift_s) for t in time_s[drawn]]
+        values += [rounded(v) for v in value[drawn]]
     real = [value for value in values if value is not None]
     if not real:
         return None

@@ -190,8 +190,9 @@ def mark_number(index: int) -> str:
 
 
 def interval(summary: Summary) -> str:
-    """[low, high] in the shown unit; empty where no interval is supported."""
-    if summary.low is None or summary.high is None:
+    """[low, high] in the shown unit; empty where no interval is supported, and for exact counts, which need none."""
+    exact = summary.n <= 1 and summary.low == summary.point == summary.high
+    if summary.low is None or summary.high is None or exact:
         return ""
     return f"[{show(summary.metric, summary.low)}, {show(summary.metric, summary.high)}]"
 

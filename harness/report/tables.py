@@ -10,7 +10,7 @@ from harness.model.metrics import REGISTRY
 from harness.model.trial import Record
 from harness.model.verdict import CaseResult, RunResult
 from harness.report.rows import Cell, Column, Row
-from harness.report.view import View, build_view
+from harness.report.view import FindingRow, View, build_view
 
 CSV_COLUMNS = (
     "case", "variant", "backend", "precision", "scenario", "verdict",
@@ -64,11 +64,7 @@ def markdown(view: View) -> str:
         lines += ["", *(f"<sup>{mark}</sup> {_plain(note)}  " for mark, note in view.footnotes)]
     if view.findings:
         lines += ["", "## Findings", ""]
-        lines += [
-            f"- {_plain(row.label)}: {row.finding.severity}, {_plain(row.finding.code)}: "
-            f"{_plain(row.finding.evidence)} {_plain(row.finding.advice)}"
-            for row in view.findings
-        ]
+        lines += [_finding(row) for row in view.findings]
     if view.skips:
         lines += ["", "## Skipped", ""]
         lines += [f"- {_plain(f'{s.variant} · {s.backend} · {s.scenario}')}: {_plain(s.reason)}" for s in view.skips]
@@ -100,6 +96,12 @@ def _heading(column: Column) -> str:
 def _line(row: Row) -> str:
     cells = " | ".join(_cell(cell) for cell in row.cells)
     return f"| {_plain(row.label)} | {cells} | {row.verdict} |"
+
+
+def _finding(row: FindingRow) -> str:
+    cases = ", ".join(label for label, _ in row.cases)
+    said = "; ".join(part for part in (row.finding.evidence, row.finding.advice) if part)
+    return f"- {row.finding.severity}, {_plain(row.finding.code)} ({_plain(cases)}): {_plain(said)}"
 
 
 def _cell(cell: Cell) -> str:

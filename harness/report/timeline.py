@@ -8,25 +8,24 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from harness.model.metrics import show
 from harness.model.trial import Samples, Trace, Trial
-from harness.report.distribution import rounded
 from harness.report.names import Style
 from harness.report.panels import Panel, Placed, panels
 from harness.report.rows import ABSENT, Named
+from harness.report.thinning import rounded, thinned
 
 BUCKETS_PER_TRIAL = 60
 BUCKETS_IN_ALL = 2400
 LONGEST_GAP_S = 5.0
 RULE = (
     f"Thinning: each trial is cut into at most {BUCKETS_PER_TRIAL} equal spans of time, and of each span the fastest "
-    "and the slowest inference are drawn. Trials follow one another as they ran; waits between them are cut to "
-    f"{LONGEST_GAP_S:g} s."
+    "and the slowest inference are drawn, and likewise of every sensor. Trials follow one another as they ran; waits "
+    f"between them are cut to {LONGEST_GAP_S:g} s."
 )
 TABLE_HEADINGS = ("order", "case", "launch", "started (UTC)", "n", "min, ms", "median, ms", "max, ms")
 
@@ -95,21 +94,6 @@ def layout(trials: Sequence[Trial]) -> list[float]:
         shifts.append(end - begin)
         end += finish - begin
     return shifts
-
-
-def thinned(time_s: NDArray[np.float64], value: NDArray[np.float64], buckets: int) -> NDArray[np.int64]:
-    """Indices, ascending, of the least and the greatest value in each of `buckets` equal spans of time."""
-    if len(time_s) <= 2 * buckets:
-        return np.arange(len(time_s))
-    width = (time_s[-1] - time_s[0]) / buckets
-    if width <= 0:
-        return np.array([int(np.argmin(value)), int(np.argmax(value))])
-    bucket = np.minimum(((time_s - time_s[0]) / width).astype(np.int64), buckets - 1)
-    edges = np.concatenate([[0], np.flatnonzero(np.diff(bucket)) + 1, [len(time_s)]])
-    found = []
-    for low, high in pairwise(edges.tolist()):
-        found += [low + int(np.argmin(value[low:high])), low + int(np.argmax(value[low:high]))]
-    return np.unique(np.array(found))
 
 
 def _segment(trial: Trial, shift: float, buckets: int) -> Segment:

@@ -44,11 +44,10 @@ class Head:
 
 @dataclass(frozen=True)
 class FindingRow:
-    """A finding with the case it belongs to."""
+    """A finding with the label and style of every case it was made in."""
 
-    label: str
-    style: Style
     finding: Finding
+    cases: tuple[tuple[str, Style], ...]
 
 
 @dataclass(frozen=True)
@@ -105,7 +104,7 @@ def build_view(result: RunResult, records: Mapping[str, Record]) -> View:
         plane=plane(named),
         distribution=distribution(named),
         timeline=timeline(named, environment),
-        findings=tuple(FindingRow(one.label, one.style, found) for one in named for found in one.result.findings),
+        findings=_findings(named),
         damaged=_damaged(named, result.notes),
         skips=tuple(_skip(skip) for skip in result.skips),
         notes=result.notes,
@@ -134,6 +133,16 @@ def head(result: RunResult) -> Head:
         not finished,
         f"{len(verdicts)} case{'' if len(verdicts) == 1 else 's'}: {counted or 'none measured'}{skipped}",
     )
+
+
+def _findings(named: Sequence[Named]) -> tuple[FindingRow, ...]:
+    """The gravest first; what was found in the same words in several cases is said once."""
+    cases: dict[Finding, list[tuple[str, Style]]] = {}
+    for one in named:
+        for found in one.result.findings:
+            cases.setdefault(found, []).append((one.label, one.style))
+    gravest_first = sorted(cases, key=lambda found: ("invalid", "doubt", "note").index(found.severity))
+    return tuple(FindingRow(found, tuple(cases[found])) for found in gravest_first)
 
 
 def _damaged(named: Sequence[Named], notes: tuple[str, ...]) -> tuple[str, ...]:

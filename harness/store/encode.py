@@ -143,17 +143,18 @@ def _outputs_table(outputs: Outputs) -> pa.Table:
         return pa.table({"top1": np.zeros(0)})
     logits = _view(outputs.logits).reshape(count, -1).astype(np.float32)
     named = {f"logit_{index}": logits[:, index] for index in range(logits.shape[1])}
-    return pa.table({"top1": _view(outputs.top1), **named})
+    return pa.table({"top1": _view(outputs.top1), "label": _view(outputs.label), **named})
 
 
 def _outputs_from(table: pa.Table | None, facts: Json) -> Outputs:
     signature = tuple(float("nan") if value is None else float(value) for value in facts["signature"])
     if table is None:
         return Outputs(signature, facts["finite"])
-    rows = np.column_stack([table.column(name).to_numpy() for name in table.column_names if name != "top1"])
+    rows = np.column_stack([table.column(name).to_numpy() for name in table.column_names if name.startswith("logit_")])
     logits = no_values()
     logits.frombytes(np.ascontiguousarray(rows, np.float64).tobytes())
-    return Outputs(signature, facts["finite"], column(table.column("top1")), logits)
+    top1, label = _named(table, ("top1", "label"))
+    return Outputs(signature, facts["finite"], top1, label, logits)
 
 
 def _named(table: pa.Table, names: tuple[str, ...]) -> list[array[float]]:

@@ -21,7 +21,8 @@ Columns = dict[str, Column]
 @dataclass(frozen=True)
 class Frames:
     """trials: one row per trial. samples: one per inference (phase, start_s, duration_s, block). traces: one per
-    reading. predictions: one per image. All carry run, trial, variant, backend, scenario, launch. damaged: what was left out."""
+    reading. predictions: one per image (top1, label). All carry run, trial, variant, backend, scenario, launch.
+    damaged: what was left out."""
 
     trials: pd.DataFrame
     samples: pd.DataFrame
@@ -117,7 +118,8 @@ def _trace_columns(trial: Trial) -> Columns:
 
 def _prediction_columns(trial: Trial) -> Columns:
     top1 = np.asarray(trial.outputs.top1, np.int64)
-    return {"image": np.arange(len(top1)), "top1": top1}
+    label = np.asarray(trial.outputs.label, np.int64)
+    return {"image": np.arange(len(top1)), "top1": top1, "label": label}
 
 
 def _values(part: Samples, name: str) -> Column:

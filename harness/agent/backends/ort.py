@@ -77,8 +77,9 @@ class OnnxSession:
         return self._outputs
 
     def facts(self):
-        """Execution providers as in force."""
-        return {"providers": self._session.get_providers()}
+        """Execution providers and threads as in force."""
+        threads = self._session.get_session_options().intra_op_num_threads
+        return {"providers": self._session.get_providers(), "threads": threads}
 
     def close(self):
         """Let go of the session."""

@@ -1,0 +1,247 @@
+"""What a page says is what the result says: numbers, reasons, verdicts, and who may stand on the front."""
+
+from dataclasses import replace
+
+import pytest
+
+from harness.model.metrics import show
+from harness.report.rows import COLUMNS
+from harness.report.view import View, build_view
+from tests.support.example_run import (
+    NO_ACCURACY,
+    NO_POWER,
+    THROTTLED,
+    example_run,
+    with_case,
+    without_metric,
+)
+
+
+@pytest.fixture(scope="module")
+def run():
+    return example_run()
+
+
+@pytest.fixture(scope="module")
+def view(run) -> View:
+    return build_view(*run)
+
+
+def row_of(view: View, label: str):
+    return next(row for row in view.rows if row.label == label)
+
+
+def cell_of(view: View, label: str, metric: str):
+    return next(cell for cell in row_of(view, label).cells if cell.column.metric == metric)
+
+
+def test_every_number_and_interval_in_the_table_is_the_results_own(run, view):
+    result, _ = run
+    shown = 0
+    for case, row in zip(result.cases, view.rows, strict=True):
+        for metric, cell in zip(COLUMNS, row.cells, strict=True):
+            if metric in case.metrics:
+                summary = case.metrics[metric]
+                assert cell.text == show(metric, summary.point)
+                wanted = "" if summary.low is None else f"[{show(metric, summary.low)}, {show(metric, summary.high)}]"
+                assert cell.interval == wanted
+                shown += 1
+    assert shown == 4 * 10 - 4 - 1  # energy is missing everywhere, one accuracy too
+
+
+def test_a_missing_metric_is_a_dash_with_its_reason_and_a_mark_to_a_footnote(view):
+    cell = cell_of(view, "sketch", "accuracy_top1")
+    assert (cell.text, cell.reason) == ("—", NO_ACCURACY)
+    assert (cell.mark, NO_ACCURACY) in view.footnotes
+    assert {cell_of(view, row.label, "energy_per_inference_j").mark for row in view.rows} == {"a"}
+    assert dict(view.footnotes)["a"] == NO_POWER
+
+
+def test_a_metric_that_is_neither_measured_nor_excused_is_not_recorded():
+    result, records = example_run(("fast",))
+    result = with_case(result, "fast", metrics={}, missing={})
+    view = build_view(result, records)
+    assert {cell.text for cell in view.rows[0].cells} == {"—"}
+    assert view.footnotes == (("a", "not recorded"),)
+
+
+def test_sentences_say_speed_against_the_parent_accuracy_and_its_origin_and_the_verdict(view):
+    result, _ = example_run()
+    fast, quantized = (case.metrics["latency_p50_s"].point for case in result.cases[:2])
+    assert row_of(view, "fast-int8").sentence == (
+        f"p50 {show('latency_p50_s', quantized)} ms, {fast / quantized:.1f}× faster than fast; "
+        "accuracy 92.91 % (recorded, not measured here); valid"
+    )
+    assert "faster" not in row_of(view, "fast").sentence
+    assert row_of(view, "wide").sentence.endswith("invalid (throttled)")
+
+
+def test_accuracy_measured_in_this_run_is_said_to_be_so():
+    result, records = example_run(("fast",))
+    metrics = dict(result.cases[0].metrics)
+    metrics["accuracy_top1"] = replace(
+        metrics["accuracy_top1"], method="measured here on 10000 test images; Wilson 95 %"
+    )
+    view = build_view(with_case(result, "fast", metrics=metrics), records)
+    assert "accuracy 93.98 % (measured here)" in view.rows[0].sentence
+
+
+@pytest.mark.parametrize(
+    ("factor", "said"),
+    [
+        (0.999, "no clear difference from fast (intervals overlap)"),
+        (0.9, "10.0 % lower latency than fast"),
+        (1.2, "20.0 % higher latency than fast"),
+        (2.5, "2.5× slower than fast"),
+    ],
+)
+def test_speed_is_worded_by_its_size_and_not_claimed_within_the_noise(factor, said):
+    result, records = example_run(("fast", "fast-int8"))
+    base = result.cases[0].metrics["latency_p50_s"]
+    moved = replace(base, point=base.point * factor, low=base.low * factor, high=base.high * factor)
+    metrics = {**result.cases[1].metrics, "latency_p50_s": moved}
+    view = build_view(with_case(result, "fast-int8", metrics=metrics), records)
+    assert said in view.rows[1].sentence
+
+
+def test_changes_are_ratios_to_the_parent_or_percentage_points(run, view):
+    result, _ = run
+    fast, quantized = (case.metrics["throughput_per_s"].point for case in result.cases[:2])
+    assert cell_of(view, "fast-int8", "throughput_per_s").change == f"×{quantized / fast:.2f}"
+    assert cell_of(view, "fast-int8", "accuracy_top1").change == "−1.07 pp"
+    assert cell_of(view, "fast", "throughput_per_s").change == ""
+    assert row_of(view, "fast-int8").reference == "fast"
+
+
+def test_an_invalid_case_keeps_its_numbers_shows_its_reason_and_is_compared_with_nothing(view):
+    row = row_of(view, "wide")
+    assert row.verdict == "invalid"
+    assert row.reasons == (f"throttled: {THROTTLED.evidence}",)
+    assert {cell.change for cell in row.cells} == {""}
+    assert cell_of(view, "wide", "latency_p50_s").text != "—"
+
+
+def test_a_note_is_a_finding_but_no_reason(view):
+    assert row_of(view, "fast").reasons == ()
+    assert "background-load" in {row.finding.code for row in view.findings}
+
+
+def test_the_front_holds_valid_cases_that_no_other_one_beats_in_both(view):
+    assert {point.label for point in view.plane.points if point.on_front} == {"fast", "fast-int8"}
+    # wide is the most accurate of all, and invalid.
+    assert max(view.plane.points, key=lambda point: point.accuracy.point).label == "wide"
+    assert dict(view.plane.left_out) == {"sketch": f"top-1: {NO_ACCURACY}"}
+
+
+def test_a_case_beaten_in_both_leaves_the_front_and_one_that_ties_stays():
+    result, records = example_run(("fast", "fast-int8"))
+    metrics = dict(result.cases[1].metrics)
+    metrics["accuracy_top1"] = replace(metrics["accuracy_top1"], point=0.95)
+    beaten = build_view(with_case(result, "fast-int8", metrics=metrics), records)
+    assert [point.on_front for point in beaten.plane.points] == [False, True]
+    metrics["accuracy_top1"] = result.cases[0].metrics["accuracy_top1"]
+    tied = build_view(with_case(result, "fast-int8", metrics=metrics), records)
+    assert [point.on_front for point in tied.plane.points] == [True, True]
+
+
+def test_a_doubtful_case_is_never_on_the_front():
+    result, records = example_run(("fast", "fast-int8"))
+    doubt = replace(THROTTLED, severity="doubt")
+    view = build_view(with_case(result, "fast-int8", verdict="doubtful", findings=(doubt,)), records)
+    assert {point.label for point in view.plane.points if point.on_front} == {"fast"}
+
+
+def test_without_one_valid_case_there_is_no_front():
+    result, records = example_run()
+    for name in ("fast", "fast-int8", "sketch"):
+        result = with_case(result, name, verdict="invalid", findings=(THROTTLED,))
+    view = build_view(result, records)
+    assert len(view.plane.points) == 3
+    assert not any(point.on_front for point in view.plane.points)
+    assert view.head.counts == "4 cases: 4 invalid; 1 skipped"
+
+
+def test_accuracy_missing_everywhere_leaves_an_empty_plane_with_every_reason():
+    result, records = example_run()
+    view = build_view(without_metric(result, "accuracy_top1", "no data"), records)
+    assert view.plane.points == ()
+    assert [reason for _, reason in view.plane.left_out] == ["top-1: no data"] * 4
+
+
+def test_the_head_says_when_and_how_far():
+    result, _ = example_run()
+    assert build_view(result, {}).head.when == "2026-03-14 09:26:53 – 09:28:29 UTC"
+    assert build_view(result, {}).head.state == "24 of 24 trials"
+    run = {**result.run, "finished_utc": None, "trials_done": 7, "trials_failed": 2}
+    head = build_view(replace(result, run=run), {}).head
+    assert head.interrupted
+    assert head.state == "interrupted, 7 of 24 trials, 2 failed"
+
+
+def test_a_run_that_recorded_nothing_of_itself_says_so_and_breaks_nothing():
+    result, records = example_run(("fast",))
+    view = build_view(replace(result, run={}, device={}, environment={}, skips=()), records)
+    assert view.head.device == "not recorded"
+    assert {fact.value for fact in view.provenance.facts} == {"not recorded"}
+    assert (view.settings, view.facts, view.provenance.again) == ((), (), ())
+
+
+def test_the_run_can_be_repeated_from_the_page(view):
+    assert view.provenance.again == (
+        "git checkout ae4d5617c0ffee00deadbeef0123456789abcdef",
+        "harness run cifar10 --device pi4 --data 'my runs' --seed 20260314",
+    )
+    assert view.provenance.caution == ""
+
+
+def test_a_seed_that_was_given_is_not_given_twice_and_a_changed_tree_is_a_caution():
+    result, _ = example_run(("fast",))
+    run = {**result.run, "command": ["harness", "run", "--seed", "3"], "commit_dirty": True}
+    provenance = build_view(replace(result, run=run), {}).provenance
+    assert provenance.again[-1] == "harness run --seed 3"
+    assert "uncommitted" in provenance.caution
+
+
+def test_a_setting_that_did_not_take_is_marked():
+    result, _ = example_run(("fast",))
+    environment = {
+        "requested": {"governor": "performance", "nice": 0, "affinity": "last", "cores": "2,3"},
+        "in_force": {"governor": "ondemand", "nice": 0, "affinity": [3], "cores": [2, 3]},
+    }
+    settings = build_view(replace(result, environment=environment), {}).settings
+    assert {one.key for one in settings if one.differs} == {"governor"}
+    assert len(settings) == 4
+
+
+def test_an_exact_count_has_no_interval():
+    result, records = example_run(("fast",))
+    size = result.cases[0].metrics["model_size_bytes"]
+    metrics = {**result.cases[0].metrics, "model_size_bytes": replace(size, low=size.point, high=size.point)}
+    view = build_view(with_case(result, "fast", metrics=metrics), records)
+    assert cell_of(view, "fast", "model_size_bytes").interval == ""
+
+
+def test_findings_are_said_once_the_gravest_first():
+    result, records = example_run()
+    result = with_case(result, "sketch", findings=result.cases[0].findings)
+    found = build_view(result, records).findings
+    assert [(row.finding.code, [label for label, _ in row.cases]) for row in found] == [
+        ("throttled", ["wide"]),
+        ("background-load", ["fast", "sketch"]),
+    ]
+
+
+def test_cases_of_one_variant_are_told_apart_by_what_differs():
+    result, _ = example_run(("fast", "wide"))
+    again = replace(result.cases[0].case, backend="null")
+    view = build_view(replace(result, cases=(*result.cases, replace(result.cases[0], case=again))), {})
+    assert [row.label for row in view.rows] == ["fast · onnxruntime", "wide", "fast · null"]
+    assert view.rows[0].style.colour == view.rows[2].style.colour != view.rows[1].style.colour
+    assert view.rows[0].style.dash != view.rows[2].style.dash
+
+
+def test_an_unreadable_trial_is_told_once():
+    result, records = example_run(("fast", "wide"))
+    damaged = {key: replace(record, damaged=("trial-3: truncated",)) for key, record in records.items()}
+    assert build_view(result, damaged).damaged == ("trial-3: truncated",)
+    assert build_view(replace(result, notes=("Left out: trial-3: truncated",)), damaged).damaged == ()
