@@ -14,7 +14,7 @@ import tempfile
 import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,12 +62,12 @@ def find(data_dir: Path) -> Path:
 
 def load_test(data_dir: Path) -> Split:
     """The 10,000 test images in their published order."""
-    return _load(find(data_dir), MD5_TEST)
+    return read_split(find(data_dir), MD5_TEST)
 
 
 def load_train(data_dir: Path) -> Split:
     """The 50,000 training images in their published order."""
-    return _load(find(data_dir), MD5_TRAIN)
+    return read_split(find(data_dir), MD5_TRAIN)
 
 
 def download(data_dir: Path, url: str = ARCHIVE_URL) -> Path:
@@ -90,7 +90,8 @@ def download(data_dir: Path, url: str = ARCHIVE_URL) -> Path:
     return find(data_dir)
 
 
-def _load(folder: Path, sums: dict[str, str]) -> Split:
+def read_split(folder: Path, sums: dict[str, str]) -> Split:
+    """The named batch files, in order, as one split. DataError where one is absent or is not what its MD5 says."""
     images, labels = [], []
     for name, expected in sums.items():
         batch = _read_batch(folder / name, expected)
@@ -109,7 +110,12 @@ def _read_batch(path: Path, expected_md5: str) -> dict[str, Any]:
     found = hashlib.md5(content, usedforsecurity=False).hexdigest()
     if found != expected_md5:
         raise DataError(f"{path} is not the published file: MD5 {found}, expected {expected_md5}. Fetch it again")
-    batch: dict[str, Any] = _ArraysOnly(io.BytesIO(content), encoding="latin1").load()
+    return arrays_only(io.BytesIO(content))
+
+
+def arrays_only(source: BinaryIO) -> dict[str, Any]:
+    """Unpickle a batch, refusing everything but numpy's array constructors (DataError)."""
+    batch: dict[str, Any] = _ArraysOnly(source, encoding="latin1").load()
     return batch
 
 
@@ -122,4 +128,4 @@ class _ArraysOnly(pickle.Unpickler):
         if module.split(".", maxsplit=1)[0] in ("numpy", "_codecs") and name in self._allowed:
             # Batches written by numpy 1 name numpy.core, which newer versions renamed.
             return super().find_class(module.replace("numpy.core", "numpy._core"), name)
-        raise pickle.UnpicklingError(f"refused to unpickle {module}.{name}")
+        raise DataError(f"refused to unpickle {module}.{name}: the file holds more than arrays")
