@@ -83,8 +83,11 @@ def set_metadata(model: onnx.ModelProto, metadata: Mapping[str, str]) -> None:
 
 
 def save(model: onnx.ModelProto, path: Path) -> None:
-    """Write deterministic bytes, without the exporter's notes on source files."""
-    model.doc_string = ""
+    """Write deterministic bytes, without the exporter's notes on source files and its version.
+
+    The versions are in the artifact's facts; in the file they would change its hash where nothing else changed.
+    """
+    model.doc_string = model.producer_version = ""
     for node in model.graph.node:
         node.doc_string = ""
     path.parent.mkdir(parents=True, exist_ok=True)
