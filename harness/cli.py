@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from harness import __version__
-from harness.errors import EXIT_DONE, EXIT_NOTHING_VALID, HarnessError
+from harness.errors import EXIT_DONE, EXIT_NOTHING_VALID, EXIT_USAGE, HarnessError
 from harness.options import Options
 from harness.registry import DEFAULT_DEVICE, DEFAULT_SUITE
 
@@ -28,7 +28,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     parsed = _parser().parse_args(given)
     # A killed terminal or a cancelled CI job ends like Ctrl-C: agents are stopped, what was measured is kept.
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
+            signal.signal(number, _interrupt)
     try:
         from harness import verbs
 
@@ -42,6 +44,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of our output left, as `| head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_DONE
+    except OSError as error:  # a disk that is full or may not be written, wherever it was met
+        where = f"{error.filename}: " if error.filename else ""
+        advice = "finished trials are kept; make room or grant the right, then give the same command again"
+        print(f"harness: {where}{error.strerror or error}; {advice}", file=sys.stderr)  # noqa: T201
+        return EXIT_USAGE
 
 
 def _interrupt(_number: int, _frame: object) -> None:

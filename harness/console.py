@@ -117,8 +117,8 @@ def print_result(result: RunResult) -> None:
 
 
 def _wide_console() -> Console:
-    """The terminal, or 110 columns where that is narrower: a table that folds numbers cannot be read."""
-    return Console(highlight=False, width=max(110, Console().width))
+    """The terminal, or 124 columns where that is narrower: a table that folds numbers cannot be read."""
+    return Console(highlight=False, width=max(124, Console().width))
 
 
 def print_rows(title: str, headings: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:

@@ -25,13 +25,14 @@ def builtin() -> dict[str, Path]:
     return {name: inside / name for name in ("suites", "devices", "templates", "schema")}
 
 
-def writable(folder: Path) -> Path:
-    """The folder, made if need be. StoreError, before anything is measured, where it cannot be written."""
+def writable(folder: Path, option: str) -> Path:
+    """The folder, made if need be. StoreError, before anything is measured, where it cannot be written; it names the
+    command line's `option` for another one."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         probe = folder / ".writable"
         probe.write_bytes(b"")
         probe.unlink()
     except OSError as error:
-        raise StoreError(f"cannot write to {folder}: {error.strerror or error}; name another with --results") from None
+        raise StoreError(f"cannot write to {folder}: {error.strerror or error}; name another with {option}") from None
     return folder

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import dataclasses
 import random
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from harness.errors import UnknownName
+from harness.errors import UnknownName, UsageError
 from harness.model.case import (
     ArtifactFacts,
     Case,
@@ -66,8 +67,10 @@ def make_plan(
 ) -> Plan:
     """Cross the axes. `artifacts` holds per variant what it resolves to, or the reason why it does not.
 
-    Raises UnknownName for a chosen variant or scenario that the suite does not have.
+    Raises UnknownName for a chosen variant or scenario that the suite does not have, UsageError for a suite that gives
+    one name to two of them.
     """
+    _check_names(suite)
     variants = chosen("variant", suite.variants, [variant.name for variant in suite.variants], choice.variants)
     scenarios = chosen("scenario", suite.scenarios, [scenario.name for scenario in suite.scenarios], choice.scenarios)
     cases: list[Case] = []
@@ -127,6 +130,14 @@ def chosen(kind: str, items: Sequence[T], names: Sequence[str], wanted: Sequence
         if name not in names:
             raise UnknownName(kind, name, names)
     return [item for item, name in zip(items, names, strict=True) if not wanted or name in wanted]
+
+
+def _check_names(suite: Suite) -> None:
+    """Names are how artifacts, options and readers find a variant or a scenario."""
+    for kind, items in (("variant", suite.variants), ("scenario", suite.scenarios)):
+        for name, count in Counter(item.name for item in items).items():
+            if count > 1:
+                raise UsageError(f"suite {suite.name} has the {kind} {name!r} twice; give each a name of its own")
 
 
 def _case(

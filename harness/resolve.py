@@ -56,10 +56,18 @@ def adhoc_suite(files: tuple[str, ...], shapes: Mapping[str, tuple[int, ...]]) -
     """A suite of the user's own models, named after their files; the first is the parent of the others."""
     names = _unique_names([Path(file) for file in files])
     variants = tuple(
-        Variant(name, Path(file).name, "own", file=file, inputs=shapes, parent=names[0] if index else None)
-        for index, (name, file) in enumerate(zip(names, files, strict=True))
+        Variant(name, Path(file).name, "own", file=file, inputs=inputs, parent=names[0] if index else None)
+        for index, (name, file, inputs) in enumerate(zip(names, files, _shapes_of(files, shapes), strict=True))
     )
     return Suite(name="models", title="Your own models", variants=variants)
+
+
+def _shapes_of(files: tuple[str, ...], shapes: Mapping[str, tuple[int, ...]]) -> list[Mapping[str, tuple[int, ...]]]:
+    """Per file the shapes of inputs that it has. One that no file has goes to all of them, whose check refuses it."""
+    if not shapes:
+        return [{} for _ in files]
+    names = [{value.name for value in onnx_file.read(Path(file)).graph.input} for file in files]
+    return [{n: s for n, s in shapes.items() if n in own or not any(n in other for other in names)} for own in names]
 
 
 def parse_shapes(texts: tuple[str, ...]) -> dict[str, tuple[int, ...]]:
@@ -122,7 +130,8 @@ def _script(variant: Variant, path: Path) -> tuple[Resolved, Source]:
         durations = json.loads(content)["durations_s"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ModelError(f"{path} is not a script of the null backend ({error!r})") from None
-    if not durations or not all(isinstance(value, int | float) and value > 0 for value in durations):
+    numbers = isinstance(durations, list) and all(isinstance(value, int | float) and value > 0 for value in durations)
+    if not durations or not numbers:
         raise ModelError(f"{path}: durations_s must be a list of positive numbers of seconds")
     facts = ArtifactFacts(
         variant=variant.name,

@@ -11,18 +11,19 @@ import sys
 from array import array
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 
 import harness
 from harness import places, registry
 from harness.board import material, pack
-from harness.board.runner import Board, Material, probe, run_trial, trial_id, utc_now
+from harness.board.runner import Board, Job, Material, probe, run_trial, trial_id, utc_now
 from harness.board.transports import connect
 from harness.datasets import cifar10
-from harness.errors import DataError, NothingMeasured
+from harness.errors import AgentError, DataError, DeviceFileError, NothingMeasured
 from harness.model.case import Case, Plan
-from harness.model.codec import to_json
+from harness.model.codec import Json, to_json
 from harness.model.device import Device
 from harness.model.run import RUN_SCHEMA, Run
 from harness.model.trial import Record, Trial
@@ -74,13 +75,23 @@ def plan_run(options: Options) -> Planned:
 def reach(planned: Planned, options: Options) -> tuple[Planned, Board]:
     """The board, asked what it has; cases of backends that it lacks become skips."""
     board = board_of(planned.device, options.cache)
-    reasons = probe(board)["backends_unavailable"]
+    reasons = ask(board, options.device)["backends_unavailable"]
     return dataclasses.replace(planned, plan=without_backends(planned.plan, reasons)), board
+
+
+def ask(board: Board, name: str) -> dict[str, Json]:
+    """What the board answers to a probe. DeviceFileError where `name` lists what the agent has never heard of."""
+    try:
+        return probe(board)
+    except AgentError as error:
+        if error.kind != "KeyError":
+            raise
+        raise DeviceFileError(f"device {name} lists what this harness does not have: {error}") from None
 
 
 def board_of(device: Device, cache: Path) -> Board:
     """The device within reach, through its transport."""
-    return Board(device, connect(device.transport, places.writable(cache / "board"), sys.executable))
+    return Board(device, connect(device.transport, places.writable(cache / "board", "--cache"), sys.executable))
 
 
 def measure(planned: Planned, board: Board, options: Options, show: Callable[[Progress], None]) -> Path:
@@ -92,21 +103,22 @@ def measure(planned: Planned, board: Board, options: Options, show: Callable[[Pr
     plan = planned.plan
     if not plan.cases:
         raise NothingMeasured(_why_nothing(plan))
-    root = places.writable(options.results)
+    root = places.writable(options.results, "--results")
     run = store.resumable(root, plan.id) or new_run(planned, options)
     folder = store.begin(root, run)
-    done = store.finished_trials(folder)
-    materials = {case.id: _material(board, planned, case, options) for case in plan.cases}
-    for number, trial in enumerate(plan.trials):
-        if trial_id(run.id, trial) in done:
-            continue
-        case = plan.case(trial.case_id)
-        show(Progress(number, len(plan.trials), case, trial.mode, trial.launch, None))
-        finished = run_trial(board, run.id, case, (number, trial, materials[case.id]))
-        store.append(folder, finished)
-        show(Progress(number + 1, len(plan.trials), case, trial.mode, trial.launch, finished))
-    trials = store.read(folder).trials
-    store.finish(folder, utc_now(), len(trials), sum(trial.status == "failed" for trial in trials))
+    with store.held(folder):
+        done = store.finished_trials(folder)
+        materials = {case.id: _material(board, planned, case, options) for case in plan.cases}
+        for number, trial in enumerate(plan.trials):
+            if trial_id(run.id, trial) in done:
+                continue
+            case = plan.case(trial.case_id)
+            show(Progress(number, len(plan.trials), case, trial.mode, trial.launch, None))
+            finished = run_trial(board, Job(run.id, case, trial, number, materials[case.id]))
+            store.append(folder, finished)
+            show(Progress(number + 1, len(plan.trials), case, trial.mode, trial.launch, finished))
+        trials = store.read(folder).trials
+        store.finish(folder, utc_now(), len(trials), sum(trial.status == "failed" for trial in trials))
     return folder
 
 
@@ -149,16 +161,16 @@ def _labels(split: cifar10.Split, options: Options) -> array[float]:
 
 
 def new_run(planned: Planned, options: Options) -> Run:
-    """A fresh run of the plan, named after the time and the plan."""
-    started, commit = utc_now(), _commit()
-    compact = started.replace("-", "").replace(":", "")
+    """A fresh run of the plan, named after the time and the plan. Milliseconds, as a scripted run takes under 1 s."""
+    started, commit = datetime.now(UTC), _commit()
+    compact = f"{started:%Y%m%dT%H%M%S}.{started.microsecond // 1000:03d}Z"
     return Run(
         schema=RUN_SCHEMA,
         id=f"{compact}-{planned.plan.id[:8]}",
         plan_id=planned.plan.id,
         plan=planned.plan,
         device=planned.device,
-        started_utc=started,
+        started_utc=f"{started:%Y-%m-%dT%H:%M:%SZ}",
         command=options.command,
         versions=_versions(),
         commit=commit[0] if commit else None,

@@ -84,11 +84,10 @@ def devices(_options: Options, _parsed: argparse.Namespace) -> int:
 def doctor(options: Options, _parsed: argparse.Namespace) -> int:
     """Ask the board, print every check with its fix. 3 where no backend could run a model."""
     from harness import console, registry, stages
-    from harness.board.runner import probe
     from harness.doctor import examine
 
     device = registry.load_device(options.device)
-    answer = probe(stages.board_of(device, options.cache))
+    answer = stages.ask(stages.board_of(device, options.cache), options.device)
     rows = [(check.state, check.name, check.found, check.fix) for check in examine(device, answer)]
     console.print_rows(f"{device.title}: fit to measure?", ("state", "check", "found", "what to do"), rows)
     warnings = sum(row[0] != "good" for row in rows)

@@ -1,6 +1,6 @@
 """Warm-up and the timed loop. Owns when an inference starts and ends; knows no runtime, sensor or file.
 
-Nothing in here allocates per inference, and garbage collection is off while it runs.
+Nothing in here allocates per inference, and garbage collection is off in the measured part.
 """
 
 import gc

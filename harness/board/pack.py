@@ -1,4 +1,7 @@
-"""The agent as one archive with a hash. The same sources give the same bytes: names sorted, dates fixed."""
+"""The agent as one archive with a hash. The same sources give the same bytes: names sorted, dates fixed.
+
+Nothing is compressed: zlib and its replacements give different bytes, and the hash is part of a plan's identity.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ def archive() -> tuple[bytes, str]:
     """The archive's bytes and their SHA-256."""
     root = Path(agent.__file__).parent
     buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as packed:
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as packed:
         _add(packed, "__main__.py", _MAIN)
         for path in sorted(root.rglob("*.py")):
             _add(packed, f"agent/{path.relative_to(root).as_posix()}", path.read_bytes())
@@ -43,5 +46,4 @@ def write(folder: Path) -> Path:
 def _add(packed: zipfile.ZipFile, name: str, content: bytes) -> None:
     entry = zipfile.ZipInfo(name, _DATE)
     entry.external_attr = 0o644 << 16
-    entry.compress_type = zipfile.ZIP_DEFLATED
     packed.writestr(entry, content)

@@ -28,7 +28,6 @@ PREPARE_TIMEOUT_S = 30.0
 LOAD_TIMEOUT_S = 600.0
 SLACK_S = 120.0
 ACCURACY_TIMEOUT_S = 3600.0
-ACCURACY_BATCH = 32
 # 24 pairs of 0.1 s: resolves about 0.3 % of the median on a noisy two-core machine, for 5 s once a run.
 OBSERVER_PAIRS = 24
 OBSERVER_BLOCK_S = 0.1
@@ -60,6 +59,22 @@ class Material:
     dataset_sha256: str | None = None
 
 
+@dataclass(frozen=True)
+class Job:
+    """One planned trial with all it needs; `order` is its place in the run."""
+
+    run: str
+    case: Case
+    planned: PlannedTrial
+    order: int
+    material: Material
+
+    @property
+    def trial_id(self) -> str:
+        """As `trial_id`."""
+        return trial_id(self.run, self.planned)
+
+
 @dataclass
 class _Notes:
     """What is known of a trial so far; kept outside the conversation so that a failure loses none of it."""
@@ -80,6 +95,11 @@ def trial_id(run: str, planned: PlannedTrial) -> str:
     return content_id({"run": run, "case": planned.case_id, "mode": planned.mode, "launch": planned.launch})
 
 
+def utc_now() -> str:
+    """The wall clock for people, never for durations."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+
+
 def probe(board: Board) -> dict[str, Json]:
     """Facts, usable collectors and backends of a board; reasons for the others. AgentError if it cannot be asked."""
     with Link(board.transport.talk([]), board.root) as link:
@@ -91,123 +111,131 @@ def probe(board: Board) -> dict[str, Json]:
         return {"facts": found["facts"], **answer}
 
 
-def run_trial(board: Board, run: str, case: Case, work: tuple[int, PlannedTrial, Material]) -> Trial:
-    """Run one planned trial; `work` is its place in the order, what is planned, and the material on the board."""
-    order, planned, material = work
+def run_trial(board: Board, job: Job) -> Trial:
+    """Run one planned trial in a fresh agent. What goes wrong there becomes a failed trial with its message."""
     started_utc, began = utc_now(), time.monotonic()
-    notes, status, message = _Notes(), "ok", ""
+    notes, failure = _Notes(), ""
     try:
         with Link(board.transport.talk([]), board.root) as link:
-            _converse(link, board, case, (planned, material, notes))
+            _InProgress(link, board, job, notes).run()
     except AgentError as error:
-        status, message = "failed", "\n".join(part for part in (str(error), error.remote_traceback) if part)
-    reply = notes.reply
+        failure = "\n".join(part for part in (str(error), error.remote_traceback) if part)
+    mode = job.planned.mode
     return Trial(
-        id=trial_id(run, planned),
-        run=run,
-        case=case,
-        mode=planned.mode,
-        launch=planned.launch,
-        order=order,
+        id=job.trial_id,
+        run=job.run,
+        case=job.case,
+        mode=mode,
+        launch=job.planned.launch,
+        order=job.order,
         started_utc=started_utc,
-        status="ok" if status == "ok" else "failed",
-        message=message,
-        stop_reason=reply.get("stop_reason", ""),
+        status="failed" if failure else "ok",
+        message=failure,
+        stop_reason=notes.reply.get("stop_reason", ""),
         environment=Environment(**notes.environment),
         phases=Phases(**notes.phases),
         memory=notes.memory,
-        outputs=_outputs(reply, notes.columns, material.labels),
+        outputs=_outputs(notes.reply, notes.columns, job.material.labels),
         warm_up=_samples(notes.columns, "warm_up"),
         samples=_samples(notes.columns, "samples"),
         arms=notes.arms,
         traces=notes.traces,
-        dataset_sha256=material.dataset_sha256 if planned.mode == "accuracy" else None,
+        dataset_sha256=job.material.dataset_sha256 if mode == "accuracy" else None,
         wall_s=time.monotonic() - began,
     )
 
 
-def utc_now() -> str:
-    """The wall clock for people, never for durations."""
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+@dataclass(frozen=True)
+class _InProgress:
+    """A trial under way: the requests in their order, each reply written into the notes at once."""
 
+    link: Link
+    board: Board
+    job: Job
+    notes: _Notes
 
-def _converse(link: Link, board: Board, case: Case, work: tuple[PlannedTrial, Material, _Notes]) -> None:
-    planned, material, notes = work
-    notes.environment["facts"] = link.hello()["facts"]
-    _prepare(link, board, case, (planned, notes))
-    options = {"threads": case.settings.threads, **case.options}
-    loaded = link.ask("load", LOAD_TIMEOUT_S, backend=case.backend, artifact=material.artifact, options=options)
-    notes.phases.update(import_s=loaded["import_s"], load_s=loaded["load_s"])
-    notes.memory.update({f"before_load_{key}": value for key, value in loaded["memory_before"].items()})
-    notes.environment["facts"]["versions"] = loaded["versions"]
-    notes.environment["in_force"].update(loaded["facts"])
-    if planned.mode == "accuracy":
-        _evaluate(link, board, (material, notes))
-    else:
-        _measure(link, board, case, (planned, material, notes))
-    link.ask("bye", PREPARE_TIMEOUT_S)
+    def run(self) -> None:
+        """The whole conversation of one trial."""
+        case, notes = self.job.case, self.notes
+        notes.environment["facts"] = self.link.hello()["facts"]
+        self._prepare()
+        options = {"threads": case.settings.threads, **case.options}
+        artifact = self.job.material.artifact
+        loaded = self.link.ask("load", LOAD_TIMEOUT_S, backend=case.backend, artifact=artifact, options=options)
+        notes.phases.update(import_s=loaded["import_s"], load_s=loaded["load_s"])
+        notes.memory.update({f"before_load_{key}": value for key, value in loaded["memory_before"].items()})
+        notes.environment["facts"]["versions"] = loaded["versions"]
+        notes.environment["in_force"].update(loaded["facts"])
+        {"performance": self._measure, "observer": self._observe, "accuracy": self._evaluate}[self.job.planned.mode]()
+        self.link.ask("bye", PREPARE_TIMEOUT_S)
 
-
-def _prepare(link: Link, board: Board, case: Case, work: tuple[PlannedTrial, _Notes]) -> None:
-    planned, notes = work
-    sensors = None
-    if planned.mode != "accuracy":
-        sensors = {
-            "names": list(board.device.collectors),
-            "period_s": board.device.sensor_period_s,
-            "path": board.transport.scratch(f"{case.id}-traces"),
-        }
-    settings = case.settings
-    notes.environment["requested"] = dict(to_json(settings))
-    prepared = link.ask(
-        "prepare", PREPARE_TIMEOUT_S, affinity=settings.affinity, nice=settings.nice, sensor_settings=sensors
-    )
-    notes.environment["in_force"].update(prepared["in_force"], problems=prepared["problems"])
-    notes.environment["facts"]["sensors"] = prepared.get("sensors", {})
-
-
-def _measure(link: Link, board: Board, case: Case, work: tuple[PlannedTrial, Material, _Notes]) -> None:
-    planned, material, notes = work
-    scenario, rule = case.scenario, case.scenario.stop
-    path = board.transport.scratch(f"{case.id}-samples")
-    arguments = {"scenario": to_json(scenario), "inputs": material.inputs, "path": path}
-    longest = scenario.warm_up.max_duration_s + rule.budget_s + SLACK_S
-    if planned.mode == "observer":
-        notes.arms = _observer_arms(case.input_seed + planned.launch)
-        # A slow model needs longer than the block's duration for the block's least count.
-        longest += len(notes.arms) * OBSERVER_BLOCK_S * measure.BLOCK_BUDGET
-        reply = link.ask("observe", longest, arms=list(notes.arms), block_s=OBSERVER_BLOCK_S, **arguments)
-    else:
-        reply = link.ask("measure", longest, **arguments)
-    notes.reply = reply
-    notes.columns = _fetch(board, path)
-    for name in Phases.__dataclass_fields__:
-        if name in reply:
-            notes.phases[name] = reply[name]
-    for moment in ("memory_first", "memory_end"):
-        prefix = "after_first_" if moment == "memory_first" else "end_"
-        notes.memory.update({prefix + key: value for key, value in reply.get(moment, {}).items()})
-    notes.environment["facts"]["state_end"] = reply["state_end"]
-    notes.environment["in_force"]["at_end"] = reply["in_force_end"]
-    if reply["sensors"] is not None:
-        notes.traces = _traces(
-            reply["sensors"]["channels"], _fetch(board, board.transport.scratch(f"{case.id}-traces"))
+    def _prepare(self) -> None:
+        settings, device, notes = self.job.case.settings, self.board.device, self.notes
+        sensors = None
+        if self.job.planned.mode != "accuracy":
+            path = self._scratch("traces")
+            sensors = {"names": list(device.collectors), "period_s": device.sensor_period_s, "path": path}
+        notes.environment["requested"] = dict(to_json(settings))
+        prepared = self.link.ask(
+            "prepare", PREPARE_TIMEOUT_S, affinity=settings.affinity, nice=settings.nice, sensor_settings=sensors
         )
-        notes.environment["facts"]["sensors"].update(reads=reply["sensors"]["reads"], busy_s=reply["sensors"]["busy_s"])
+        notes.environment["in_force"].update(prepared["in_force"], problems=prepared["problems"])
+        notes.environment["facts"]["sensors"] = prepared.get("sensors", {})
 
+    def _measure(self) -> None:
+        self._take(self.link.ask("measure", self._longest_s(), **self._what()))
 
-def _evaluate(link: Link, board: Board, work: tuple[Material, _Notes]) -> None:
-    material, notes = work
-    path = board.transport.scratch("predictions")
-    notes.reply = link.ask(
-        "evaluate",
-        ACCURACY_TIMEOUT_S,
-        images=material.images,
-        batch=ACCURACY_BATCH,
-        limit=len(material.labels),
-        path=path,
-    )
-    notes.columns = _fetch(board, path)
+    def _observe(self) -> None:
+        arms = self.notes.arms = _observer_arms(self.job.case.input_seed + self.job.planned.launch)
+        # A slow model needs longer than the block's duration for the block's least count.
+        longest_s = self._longest_s() + len(arms) * OBSERVER_BLOCK_S * measure.BLOCK_BUDGET
+        self._take(self.link.ask("observe", longest_s, arms=list(arms), block_s=OBSERVER_BLOCK_S, **self._what()))
+
+    def _evaluate(self) -> None:
+        material, path = self.job.material, self._scratch("predictions")
+        # The batch of the timed run: a model may accept no other.
+        shape = self.job.case.inputs[0].shape
+        batch = shape[0] if shape else 1
+        arguments = {"images": material.images, "batch": batch, "limit": len(material.labels), "path": path}
+        self.notes.reply = self.link.ask("evaluate", ACCURACY_TIMEOUT_S, **arguments)
+        self.notes.columns = self._fetch(path)
+
+    def _what(self) -> dict[str, Json]:
+        scenario = to_json(self.job.case.scenario)
+        return {"scenario": scenario, "inputs": self.job.material.inputs, "path": self._scratch("samples")}
+
+    def _longest_s(self) -> float:
+        scenario = self.job.case.scenario
+        return scenario.warm_up.max_duration_s + scenario.stop.budget_s + SLACK_S
+
+    def _take(self, reply: dict[str, Json]) -> None:
+        """Note what a timed request returned, and fetch its columns and traces."""
+        notes = self.notes
+        notes.reply = reply
+        notes.columns = self._fetch(self._scratch("samples"))
+        notes.phases.update({name: reply[name] for name in Phases.__dataclass_fields__ if name in reply})
+        for moment, prefix in (("memory_first", "after_first_"), ("memory_end", "end_")):
+            notes.memory.update({prefix + key: value for key, value in reply.get(moment, {}).items()})
+        notes.environment["facts"]["state_end"] = reply["state_end"]
+        notes.environment["in_force"]["at_end"] = reply["in_force_end"]
+        sensors = reply["sensors"]
+        if sensors is not None:
+            notes.traces = _traces(sensors["channels"], self._fetch(self._scratch("traces")))
+            notes.environment["facts"]["sensors"].update(reads=sensors["reads"], busy_s=sensors["busy_s"])
+
+    def _scratch(self, name: str) -> str:
+        """A file on the board that no other trial of any run uses."""
+        return self.board.transport.scratch(f"{self.job.trial_id}-{name}")
+
+    def _fetch(self, path: str) -> Mapping[str, Column]:
+        with tempfile.TemporaryDirectory() as folder:
+            local = Path(folder) / "columns"
+            self.board.transport.get(path, local)
+            try:
+                columns: Mapping[str, Column] = wire.read_columns(str(local))
+            except ValueError as error:
+                raise AgentError("Columns", f"the agent's columns did not arrive whole: {error}") from None
+            return columns
 
 
 def _observer_arms(seed: int) -> tuple[str, ...]:
@@ -215,17 +243,6 @@ def _observer_arms(seed: int) -> tuple[str, ...]:
     chance = random.Random(seed)
     pairs = [chance.sample(["on", "off"], 2) for _ in range(OBSERVER_PAIRS)]
     return tuple(arm for pair in pairs for arm in pair)
-
-
-def _fetch(board: Board, path: str) -> Mapping[str, Column]:
-    with tempfile.TemporaryDirectory() as folder:
-        local = Path(folder) / "columns"
-        board.transport.get(path, local)
-        try:
-            columns: Mapping[str, Column] = wire.read_columns(str(local))
-            return columns
-        except ValueError as error:
-            raise AgentError("Columns", f"the agent's columns did not arrive whole: {error}") from None
 
 
 def _samples(columns: Mapping[str, Column], prefix: str) -> Samples:

@@ -6,11 +6,13 @@ that runs it once; a *launch* is the number of that process among its like.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
 
+from harness.errors import UsageError
 from harness.model.codec import Json, content_id
 from harness.model.recipe import Recipe
 
@@ -59,6 +61,12 @@ class Settings:
     threads: int = 1
     affinity: str = "last"
     nice: int = 0
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"last|none|\d+(,\d+)*", self.affinity):
+            raise UsageError(f"affinity {self.affinity!r} is none of: last, none, or core numbers such as 2,3")
+        if self.threads < 1:
+            raise UsageError(f"threads must be 1 or more, not {self.threads}")
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from array import array
 from collections.abc import Mapping
 from itertools import pairwise
@@ -10,7 +11,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from harness.errors import NewerSchema, StoreError
+from harness.errors import NewerSchema, StoreError, UsageError
 from harness.model.case import Case
 from harness.model.codec import Json, from_json, to_json
 from harness.model.trial import (
@@ -40,7 +41,8 @@ def facts_of(trial: Trial) -> Json:
         "environment": to_json(trial.environment),
         "phases": to_json(trial.phases),
         "memory": to_json(trial.memory),
-        "signature": list(trial.outputs.signature),
+        # JSON has no NaN: a value that is not finite is null.
+        "signature": [value if math.isfinite(value) else None for value in trial.outputs.signature],
         "finite": trial.outputs.finite,
         "dataset_sha256": trial.dataset_sha256,
         "arms": list(trial.arms),
@@ -78,13 +80,17 @@ def trial_from(facts: Json, tables: Mapping[str, pa.Table], where: str) -> Trial
         )
     except KeyError as error:
         raise StoreError(f"{where}: the key {error} is missing; the file is not a whole trial") from None
+    except UsageError as error:  # of the codec: a key that is unknown, a value of the wrong type
+        raise StoreError(str(error)) from None
+    except (TypeError, ValueError, AttributeError) as error:
+        raise StoreError(f"{where}: not the facts of a trial ({error}); the file was changed by hand") from None
 
 
 def check_schema(facts: Json, where: str) -> None:
     """Refuse what this version cannot read, saying which version wrote it."""
     name = facts.get("schema") if isinstance(facts, dict) else None
     family, _, number = str(name).partition("/")
-    if family not in ("harness.trial", "harness.run") or not number.isdigit():
+    if family not in ("harness.trial", "harness.run") or not number.isdecimal():
         raise StoreError(f"{where}: schema {name!r} is not one of this harness; remove or repair the file")
     if int(number) > SCHEMA:
         raise NewerSchema(f"{where}: written with schema {name}, this harness reads up to {SCHEMA}; upgrade it")

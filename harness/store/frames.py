@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from harness.errors import StoreError
 from harness.model.trial import Samples, Trial
 from harness.store import store
 
@@ -32,16 +33,35 @@ class Frames:
 
 
 def load_frames(path: str | Path) -> Frames:
-    """Frames of the run or of all runs at `path`. StoreError if there is none."""
-    runs = [store.read(folder) for folder in store.find_runs(Path(path))]
-    trials = [trial for run in runs for trial in run.trials]
+    """Frames of the trial, of the run or of all runs at `path`. StoreError if there is none that can be read."""
+    trials, damaged = _read(Path(path))
     return Frames(
         pd.DataFrame([_trial_row(trial) for trial in trials]),
         _stack((trial, _sample_columns(trial)) for trial in trials),
         _stack((trial, _trace_columns(trial)) for trial in trials),
         _stack((trial, _prediction_columns(trial)) for trial in trials),
-        tuple(line for run in runs for line in run.damaged),
+        damaged,
     )
+
+
+def _read(path: Path) -> tuple[list[Trial], tuple[str, ...]]:
+    """Trials and what was left out. A run that cannot be read is left out like a trial, unless it is the only one."""
+    if (path / "trial.json").is_file():
+        return [store.read_trial(path)], ()
+    trials: list[Trial] = []
+    damaged: list[str] = []
+    folders = store.find_runs(path)
+    for folder in folders:
+        try:
+            run = store.read(folder)
+        except StoreError as error:
+            if len(folders) == 1:
+                raise
+            damaged.append(str(error))
+        else:
+            trials += run.trials
+            damaged += run.damaged
+    return trials, tuple(damaged)
 
 
 def _keys(trial: Trial) -> dict[str, object]:
@@ -73,9 +93,10 @@ def _trial_row(trial: Trial) -> dict[str, object]:
 
 def _stack(parts: Iterable[tuple[Trial, Columns]]) -> pd.DataFrame:
     """One frame of many; keys become categories, since a million repeated strings would fill the memory."""
-    filled = [(trial, columns) for trial, columns in parts if _length(columns)]
-    if not filled:
-        return pd.DataFrame()
+    listed = list(parts)
+    filled = [(trial, columns) for trial, columns in listed if _length(columns)]
+    if not filled:  # no rows, but their names, so that a filter on them works
+        return pd.DataFrame(columns=[name for trial, columns in listed[:1] for name in (*_keys(trial), *columns)])
     counts = [_length(columns) for _, columns in filled]
     keys = pd.DataFrame([_keys(trial) for trial, _ in filled])
     repeated: dict[str, object] = {}

@@ -1,18 +1,22 @@
 """Runs and trials on disk: append, list, read. Owns the folder layout; never rewrites a file.
 
-ROOT/RUN/run.json                     the plan and who started it; written first
-ROOT/RUN/trials/ORDER-TRIAL/          one folder per finished trial, moved into place whole
-trial.json  samples.parquet  traces.parquet  outputs.parquet
-ROOT/RUN/finished.json                written last; its absence means interrupted
+The layout, under the root of the store:
+
+    ROOT/RUN/run.json                     the plan and who started it; written first
+    ROOT/RUN/trials/ORDER-TRIAL/          one folder per finished trial, moved into place whole
+        trial.json  samples.parquet  traces.parquet  outputs.parquet
+    ROOT/RUN/finished.json                written last; its absence means interrupted
 """
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +27,7 @@ from harness.model.run import Run
 from harness.model.trial import Trial
 
 _PARTIAL = ".partial-"
+_LOCK = ".lock"
 
 
 @dataclass(frozen=True)
@@ -47,6 +52,24 @@ def begin(root: Path, run: Run) -> Path:
     return folder
 
 
+@contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """Keep other harness processes from writing to this run. StoreError where one does.
+
+    The kernel lets go when the process ends, however it ends.
+    """
+    try:
+        lock = (folder / _LOCK).open("w")
+    except OSError as error:
+        raise _unwritable(folder, error) from None
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise StoreError(f"{folder} is being written by another harness process; wait until it has ended") from None
+        yield
+
+
 def append(folder: Path, trial: Trial) -> Path:
     """Write one trial; it appears whole or not at all. StoreError when the disk is full or not writable."""
     import pyarrow.parquet as parquet  # heavy, and only those who write or read columns pay
@@ -64,8 +87,9 @@ def append(folder: Path, trial: Trial) -> Path:
         _write_whole(partial / "trial.json", _text({**encode.facts_of(trial), "files": files}))
         partial.rename(target)
     except OSError as error:
-        shutil.rmtree(partial, ignore_errors=True)
         raise _unwritable(target, error) from None
+    finally:  # after success it is gone; after a full disk or a Ctrl-C it is of no use
+        shutil.rmtree(partial, ignore_errors=True)
     return target
 
 
@@ -83,13 +107,15 @@ def finish(folder: Path, finished_utc: str, done: int, failed: int) -> None:
 def resumable(root: Path, plan_id: str) -> Run | None:
     """The newest interrupted run of the same plan, or None. Unreadable runs are passed over: they can be of no use."""
     for folder in sorted(_run_folders(root), reverse=True):
-        if (folder / "finished.json").exists() or not folder.name.endswith(plan_id[:8]):
+        if not folder.name.endswith(plan_id[:8]):
             continue
         try:
             run = read_run(folder)
         except StoreError:
             continue
-        if run.plan_id == plan_id:
+        # A finished run of which the user removed a damaged trial is interrupted again.
+        ended = (folder / "finished.json").exists() and len(finished_trials(folder)) >= len(run.plan.trials)
+        if run.plan_id == plan_id and not ended:
             return run
     return None
 
@@ -106,13 +132,21 @@ def read(folder: Path) -> StoredRun:
     for path in _trial_folders(folder):
         try:
             trials.append(read_trial(path))
-        except UsageError as error:  # of the codec: a key that is missing or unknown
-            damaged.append(f"{path}: {error}")
         except StoreError as error:
             damaged.append(str(error))
-    finished = folder / "finished.json"
-    finished_utc = _load_json(finished).get("finished_utc") if finished.exists() else None
-    return StoredRun(run, folder, tuple(sorted(trials, key=lambda trial: trial.order)), tuple(damaged), finished_utc)
+    planned = {case.id for case in run.plan.cases}
+    strangers = [trial for trial in trials if trial.run != run.id or trial.case.id not in planned]
+    damaged += [f"{folder}: trial {trial.id} belongs to another run; it is left out" for trial in strangers]
+    own = sorted((trial for trial in trials if trial not in strangers), key=lambda trial: trial.order)
+    return StoredRun(run, folder, tuple(own), tuple(damaged), _finished_utc(folder))
+
+
+def _finished_utc(folder: Path) -> str | None:
+    """None where the run was interrupted, or where the mark of its end cannot be read."""
+    try:
+        return str(_load_json(folder / "finished.json")["finished_utc"])
+    except (StoreError, KeyError, TypeError):
+        return None
 
 
 def read_run(folder: Path) -> Run:
@@ -137,8 +171,11 @@ def read_trial(folder: Path) -> Trial:
 
     facts = _load_json(folder / "trial.json")
     encode.check_schema(facts, str(folder / "trial.json"))
+    files = facts.get("files")
+    if not isinstance(files, dict):  # without it the columns would be taken for empty
+        raise StoreError(f"{folder / 'trial.json'}: the key 'files' is missing; the file is not a whole trial")
     tables = {}
-    for name, sha256 in facts.get("files", {}).items():
+    for name, sha256 in files.items():
         path = folder / Path(name).name
         try:
             content = path.read_bytes()
@@ -180,7 +217,7 @@ def _run_folders(root: Path) -> Iterator[Path]:
 
 
 def _trial_folders(folder: Path) -> list[Path]:
-    return sorted(path for path in (folder / "trials").iterdir() if not path.name.startswith("."))
+    return sorted((folder / "trials").glob("[!.]*"))
 
 
 def _load_json(path: Path) -> Any:

@@ -1,7 +1,8 @@
-"""The arms that the fidelity table compares, one process each: a bare loop, and MLPerf LoadGen. Prints JSON lines.
+"""The loops that the fidelity table compares: the agent's, a bare one, MLPerf LoadGen's. Prints one JSON line.
 
-usage: python -m tests.overhead.arms bare|loadgen MODEL SECONDS
-Both use the session settings of the harness's own backend, the same core, the same seeded input.
+usage: python -m tests.overhead.arms bare|loadgen|together MODEL SECONDS
+All use the session settings of the harness's own backend, the same core and the same seeded input. `together` runs the
+three in one process over one session, in short blocks in random order, so that only the loop itself can differ.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import array
 import gc
 import json
 import os
+import random
 import sys
 import tempfile
 import time
@@ -17,31 +19,58 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
+from harness.artifacts import onnx_file, onnx_session
 
-from harness import onnx_file, onnx_session
-from harness.agent import state
-from harness.agent.backends.ort import session_options
+from harness import registry
+from harness.agent import measure, state
+from harness.agent.backends.ort import OnnxSession
 from harness.plan import INPUT_SEED
 
-WARM_UP_S = 0.3
+WARM_UP_S = 0.5
+ROUNDS = 40
+Step = Callable[[], object]
+Quantiles = dict[str, float]
 
 
-def main(arm: str, model: str, seconds: float) -> dict[str, float]:
-    """Medians and p90 in seconds as this arm sees them."""
-    state.apply("last", 0)
-    session = onnxruntime.InferenceSession(model, session_options(1), providers=["CPUExecutionProvider"])
-    names = [output.name for output in session.get_outputs()]
-    feed = onnx_session.seeded_inputs(onnx_file.inspect(Path(model), {}).inputs, INPUT_SEED)
+def main(arm: str, model: str, seconds: float) -> Quantiles | dict[str, list[Quantiles]]:
+    """Quantiles in seconds as the arm sees them; for `together`, a list of them per loop, paired by position."""
+    settings = registry.load_device("localhost").settings
+    state.apply(settings.affinity, settings.nice)
+    session = OnnxSession(model, {"threads": settings.threads})
+    session.bind(onnx_session.seeded_inputs(onnx_file.inspect(Path(model), {}).inputs, INPUT_SEED))
+    runtime, names, feed = session._session, session._names, session._inputs
     until = time.perf_counter() + WARM_UP_S
     while time.perf_counter() < until:
-        session.run(names, feed)
-    return {"bare": bare, "loadgen": loadgen}[arm](lambda: session.run(names, feed), seconds)
+        session.step()
+    loops: dict[str, Callable[[float], Quantiles]] = {
+        "agent": lambda duration: agent(session, duration),
+        "bare": lambda duration: bare(lambda: runtime.run(names, feed), duration),
+        "loadgen": lambda duration: loadgen(lambda: runtime.run(names, feed), duration),
+    }
+    return together(loops, seconds) if arm == "together" else loops[arm](seconds)
 
 
-def bare(step: Callable[[], object], seconds: float) -> dict[str, float]:
+def together(loops: dict[str, Callable[[float], Quantiles]], seconds: float) -> dict[str, list[Quantiles]]:
+    """Rounds of one block per loop, in a seeded random order; `seconds` is for all blocks of one loop."""
+    chance = random.Random(0)
+    measured: dict[str, list[Quantiles]] = {name: [] for name in loops}
+    for _ in range(ROUNDS):
+        for name in chance.sample(sorted(loops), len(loops)):
+            measured[name].append(loops[name](seconds / ROUNDS))
+    return measured
+
+
+def agent(session: OnnxSession, seconds: float) -> Quantiles:
+    """The loop of the harness, as a timed run uses it."""
+    rule = {"min_count": 64, "min_duration_s": seconds, "budget_s": 60.0}
+    storage, _, _, _ = measure.steady_state(session.step, session.clock, rule, 1e-4)
+    return quantiles(storage.duration_s[: storage.count])
+
+
+def bare(step: Step, seconds: float) -> Quantiles:
     """The loop that anyone would write: two clock readings around a call."""
     durations = array.array("d")
+    gc.collect()
     gc.disable()
     end = time.perf_counter() + seconds
     while True:
@@ -51,21 +80,18 @@ def bare(step: Callable[[], object], seconds: float) -> dict[str, float]:
         durations.append(after - before)
         if after >= end:
             break
-    return {
-        "p50_s": float(np.quantile(durations, 0.5)),
-        "p90_s": float(np.quantile(durations, 0.9)),
-        "n": len(durations),
-    }
+    gc.enable()
+    return quantiles(durations)
 
 
-def loadgen(step: Callable[[], object], seconds: float) -> dict[str, float]:
+def loadgen(step: Step, seconds: float) -> Quantiles:
     """MLPerf LoadGen's single-stream scenario through its Python binding, from its own summary."""
     import mlperf_loadgen as lg
 
     def issue(queries: list[object]) -> None:
         for query in queries:
             step()
-            lg.QuerySamplesComplete([lg.QuerySampleResponse(query.id, 0, 0)])
+            lg.QuerySamplesComplete([lg.QuerySampleResponse(query.id, 0, 0)])  # type: ignore[attr-defined]
 
     settings = lg.TestSettings()
     settings.scenario = lg.TestScenario.SingleStream
@@ -82,8 +108,12 @@ def loadgen(step: Callable[[], object], seconds: float) -> dict[str, float]:
         lines = Path("mlperf_log_summary.txt").read_text().splitlines()
         os.chdir("/")
     found = {line.split(":")[0].strip(): line.split(":")[1].strip() for line in lines if line.count(":") == 1}
-    nanoseconds = {key: float(found[f"{key} percentile latency (ns)"]) for key in ("50.00", "90.00")}
-    return {"p50_s": nanoseconds["50.00"] * 1e-9, "p90_s": nanoseconds["90.00"] * 1e-9, "n": 0}
+    return {f"p{q}_s": float(found[f"{q}.00 percentile latency (ns)"]) * 1e-9 for q in (50, 90)}
+
+
+def quantiles(durations: array.array[float]) -> Quantiles:
+    """p50 and p90."""
+    return {f"p{q}_s": float(np.quantile(durations, q / 100)) for q in (50, 90)}
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ import numpy as np
 from harness import onnx_file, registry, stages
 from harness.analysis import stats
 from harness.board import material
-from harness.board.runner import Board, Material, run_trial
+from harness.board.runner import Board, Job, Material, run_trial
 from harness.model.case import Case, PlannedTrial, Scenario, StopRule
 from harness.plan import INPUT_SEED
 
@@ -73,7 +73,7 @@ def case_of(model: Path, seconds: float) -> Case:
 
 def harness_arm(board: Board, case: Case, sent: Material, number: int) -> dict[str, float]:
     """One trial, as `harness run` does it."""
-    trial = run_trial(board, "overhead", case, (number, PlannedTrial(case.id, "performance", number), sent))
+    trial = run_trial(board, Job("overhead", case, PlannedTrial(case.id, "performance", number), number, sent))
     if trial.status != "ok":
         raise SystemExit(trial.message)
     durations = np.asarray(trial.samples.duration_s)

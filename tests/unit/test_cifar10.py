@@ -78,14 +78,14 @@ class Malicious:
 def test_a_pickle_that_calls_anything_else_is_refused(tmp_path: Path) -> None:
     """Even with the right sum: the unpickler builds arrays and nothing else."""
     sums = written(tmp_path, "test_batch", pickle.dumps({"data": Malicious(), "labels": []}))
-    with pytest.raises(DataError, match="refused to unpickle .*system"):
+    with pytest.raises(DataError, match=r"refused to unpickle .*system"):
         cifar10.read_split(tmp_path / cifar10.FOLDER, sums)
 
 
 def test_a_download_with_the_wrong_sum_is_not_unpacked(tmp_path: Path) -> None:
     source = tmp_path / "fake.tar.gz"
     source.write_bytes(b"not the archive")
-    with pytest.raises(DataError, match="came with MD5 .* nothing was unpacked"):
+    with pytest.raises(DataError, match=r"came with MD5 .* nothing was unpacked"):
         cifar10.download(tmp_path / "data", source.as_uri())
     assert list((tmp_path / "data").iterdir()) == []
 
@@ -104,5 +104,5 @@ def test_the_real_test_split(shared: Path) -> None:
 
 
 def test_the_unpickler_reads_what_numpy_2_writes() -> None:
-    """numpy renamed its core module; both names must read."""
+    """The core module of numpy was renamed; both names must read."""
     assert cifar10.arrays_only(io.BytesIO(batch(1)))["labels"] == [0]

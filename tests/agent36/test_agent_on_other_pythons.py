@@ -1,0 +1,96 @@
+"""The packed agent under interpreters that boards really have, the oldest first. Skips those that are not here."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.agent import wire
+from harness.board.link import Link
+from harness.board.transports import LocalTransport
+from tests.support.agent_side import MILLI_S, SCENARIO, interpreter, null_script
+
+PATIENCE_S = 60.0
+COLLECTORS = ["process", "cpu", "thermal", "others"]
+BLOCK_S = 0.125
+
+
+@pytest.fixture(params=["3.6", "3.8", "3.13"], scope="module")
+def python(request: pytest.FixtureRequest) -> str:
+    found = interpreter(request.param)
+    if found is None:
+        pytest.skip(f"no Python {request.param} here; with pyenv: pyenv install {request.param}")
+    return found
+
+
+def script(folder: Path) -> str:
+    """Settles over 40 inferences, then every tenth takes four times as long."""
+    settling = [MILLI_S * (16 - number // 4) for number in range(40)]
+    steady = ([MILLI_S] * 9 + [4 * MILLI_S]) * 60
+    return null_script(folder / "model.json", settling + steady, first_s=0.5, output=[0.5, -2.0, 1e-300])
+
+
+def trial(python: str, folder: Path, mode: str) -> dict[str, Any]:
+    """Every request of a trial, answered by the packed agent under `python`; what each returned, by request."""
+    transport = LocalTransport(folder / "board", python)
+    arguments = {"scenario": SCENARIO, "inputs": None, "path": transport.scratch("samples")}
+    sensors = {"names": COLLECTORS, "period_s": 0.01, "path": transport.scratch("traces")}
+    with Link(transport.talk([])) as link:
+        found = {"hello": link.hello()}
+        found["probe"] = link.ask("probe", PATIENCE_S, collectors=COLLECTORS, runtimes=["null", "onnxruntime"])
+        found["prepare"] = link.ask("prepare", PATIENCE_S, affinity="last", nice=0, sensor_settings=sensors)
+        found["load"] = link.ask("load", PATIENCE_S, backend="null", artifact=script(folder), options={"threads": 1})
+        if mode == "observe":
+            arguments.update(arms=["on", "off", "off", "on"], block_s=BLOCK_S)
+        found["reply"] = link.ask(mode, PATIENCE_S, **arguments)
+        assert link.ask("bye", PATIENCE_S) == {}
+    found["columns"] = wire.read_columns(arguments["path"])
+    found["traces"] = wire.read_columns(sensors["path"])
+    return found
+
+
+def relative(found: dict[str, Any]) -> dict[str, Any]:
+    """What must not depend on the interpreter: all that the script decides; times count from the steady state on."""
+    reply, begin = found["reply"], found["reply"]["steady_start_s"]
+    names = ("first_inference_s", "warm_up_count", "warm_up_s", "warm_up_steady", "stop_reason", "signature", "finite")
+    columns = {
+        name: [value - begin for value in values] if name.endswith("start_s") else list(values)
+        for name, values in found["columns"].items()
+    }
+    return {"steady_s": reply["steady_end_s"] - begin, **{name: reply.get(name) for name in names}, **columns}
+
+
+@pytest.mark.parametrize("mode", ["measure", "observe"])
+def test_results_are_exactly_those_of_the_host_interpreter(python: str, mode: str, tmp_path: Path) -> None:
+    there, here = trial(python, tmp_path / "there", mode), trial(sys.executable, tmp_path / "here", mode)
+    assert relative(there) == relative(here)
+    assert len(there["columns"]["samples.duration_s"]) >= 64
+
+
+@pytest.mark.parametrize("mode", ["measure", "observe"])
+def test_sensors_keep_time_beside_the_loop(python: str, mode: str, tmp_path: Path) -> None:
+    found = trial(python, tmp_path, mode)
+    assert sorted([*found["probe"]["collectors"], *found["probe"]["unavailable"]]) == sorted(COLLECTORS)
+    assert found["prepare"]["problems"] == []
+    sensors = found["reply"]["sensors"]
+    for channel in sensors["channels"]:
+        times, values = (found["traces"][name] for name in named(channel))
+        assert len(times) == len(values) == sensors["reads"] >= 2
+        assert list(times) == sorted(times)
+
+
+def named(channel: dict[str, str]) -> tuple[str, str]:
+    """Columns of a channel: times and values."""
+    return f"time:{channel['collector']}", f"{channel['collector']}:{channel['name']}"
+
+
+def test_a_runtime_that_is_missing_is_a_reason(python: str, tmp_path: Path) -> None:
+    found = trial(python, tmp_path, "measure")["probe"]
+    assert found["backends"]["null"] == {}
+    known = {**found["backends"], **found["backends_unavailable"]}
+    assert sorted(known) == ["null", "onnxruntime"]
+    if "onnxruntime" in found["backends_unavailable"]:
+        assert "pip install onnxruntime" in found["backends_unavailable"]["onnxruntime"]

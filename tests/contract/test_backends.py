@@ -1,0 +1,99 @@
+"""What every backend of the table and its sessions owe their Protocols."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from harness.agent import backends, outputs
+from harness.agent.tables import resolve
+from tests.support import models
+from tests.support.agent_side import null_script
+
+OPTIONS = {"threads": 1}
+
+
+@pytest.fixture(params=sorted(backends.TABLE))
+def backend(request: pytest.FixtureRequest) -> Any:
+    made = resolve(backends.TABLE, "backend", request.param)()
+    assert made.name == request.param
+    reason = made.why_unavailable()
+    if reason is not None:
+        assert isinstance(reason, str)
+        pytest.skip(reason)
+    return made
+
+
+@pytest.fixture
+def artifact(backend: Any, tmp_path: Path) -> str:
+    if backend.name == "null":
+        return null_script(tmp_path / "model.json", [0.5], output=[1.0, 2.0])
+    return str(models.tiny(tmp_path / "tiny.onnx"))
+
+
+@pytest.fixture
+def session(backend: Any, artifact: str) -> Iterator[Any]:
+    loaded = backend.load(artifact, OPTIONS)
+    yield loaded
+    loaded.close()
+
+
+def bind(session: Any) -> None:
+    """Feed every input a picture of ones."""
+    session.bind({name: np.ones((1, 3, 8, 8), np.float32) for name in session.input_names()})
+
+
+def test_versions_are_texts_by_name(backend: Any) -> None:
+    versions = backend.versions()
+    assert all(isinstance(one, str) and one for pair in versions.items() for one in pair)
+
+
+def test_facts_are_json(session: Any) -> None:
+    facts = session.facts()
+    assert facts["providers"]
+    assert json.loads(json.dumps(facts, allow_nan=False)) == facts
+
+
+def test_a_session_steps_and_answers(session: Any) -> None:
+    bind(session)
+    session.step()
+    signature, finite = outputs.signature(session.outputs())
+    assert len(signature) == 2
+    assert finite
+
+
+def test_the_same_inputs_give_the_same_outputs_every_time(session: Any) -> None:
+    bind(session)
+    signatures = []
+    for _ in range(3):
+        session.step()
+        signatures.append(outputs.signature(session.outputs()))
+    assert signatures[0] == signatures[1] == signatures[2]
+
+
+def test_its_clock_only_goes_forward(session: Any) -> None:
+    bind(session)
+    times = []
+    for _ in range(5):
+        times.append(session.clock())
+        session.step()
+        times.append(session.clock())
+    assert times == sorted(times)
+    assert all(before < after for before, after in zip(times[::2], times[1::2], strict=True))
+
+
+def test_it_can_be_closed(backend: Any, artifact: str) -> None:
+    session = backend.load(artifact, OPTIONS)
+    bind(session)
+    session.step()
+    session.close()
+
+
+def test_a_file_that_is_not_there_is_an_error(backend: Any, tmp_path: Path) -> None:
+    with pytest.raises(Exception, match="absent"):
+        backend.load(str(tmp_path / "absent"), OPTIONS)

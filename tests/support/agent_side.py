@@ -1,0 +1,149 @@
+"""Doubles and material for tests of the agent: a scripted clock, trees of /proc and /sys, boards, old interpreters.
+
+Scripted durations are sums of powers of two, so that differences of clock readings are exact.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from harness.board.runner import Board
+from harness.board.transports import LocalConversation, LocalTransport
+from harness.model.case import Case, Scenario, Settings, StopRule, WarmUp
+from harness.model.device import Device
+
+MILLI_S = 2.0**-10  # the scripted millisecond
+COLLECTORS = ("process", "cpu", "thermal", "others")
+WARM_UP = {"min_duration_s": 0.125, "max_duration_s": 2.0, "tolerance": 0.02}
+STOP = {"min_count": 64, "min_duration_s": 0.25, "budget_s": 4.0}
+SCENARIO = {"kind": "single-stream", "warm_up": WARM_UP, "stop": STOP}
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+class Script:
+    """Steps that move their own clock by scripted durations, the last of which repeats."""
+
+    def __init__(self, *durations_s: float, start_s: float = 0.0) -> None:
+        self._durations_s = durations_s
+        self.now_s, self.count = start_s, 0
+
+    def clock(self) -> float:
+        """Scripted time."""
+        return self.now_s
+
+    def step(self) -> None:
+        """One inference."""
+        self.now_s += self._durations_s[min(self.count, len(self._durations_s) - 1)]
+        self.count += 1
+
+
+def tree(root: Path, files: Mapping[str, str | bytes]) -> str:
+    """Write files below `root`, as /proc and /sys show them; returns the root as the agent takes it."""
+    for name, content in files.items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+    return str(root)
+
+
+def process_stat(pid: int, name: str, **fields: int) -> str:
+    """A line of /proc/PID/stat with the fields minor_faults, major_faults, user and system; all else is 0."""
+    places = {"minor_faults": 10, "major_faults": 12, "user": 14, "system": 15}
+    values = ["0"] * 50
+    for key, number in fields.items():
+        values[places[key] - 3] = str(number)  # numbered from 1 by the manual page; two stand before the bracket's end
+    values[0] = "S"
+    return f"{pid} ({name}) {' '.join(values)}\n"
+
+
+def null_script(path: Path, durations_s: Sequence[float] = (MILLI_S,), **rest: Any) -> str:
+    """A script of the null backend."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps({"durations_s": list(durations_s), **rest}))
+    return str(path)
+
+
+class RecordingTransport(LocalTransport):
+    """The local transport, which also keeps what it started."""
+
+    def __init__(self, folder: Path, python: str = sys.executable) -> None:
+        super().__init__(folder, python)
+        self.started: list[LocalConversation] = []
+
+    def talk(self, arguments: Sequence[str]) -> LocalConversation:
+        """Start the packed agent, and remember the conversation."""
+        self.started.append(super().talk(arguments))
+        return self.started[-1]
+
+
+def make_board(folder: Path, collectors: tuple[str, ...] = COLLECTORS, root: str = "/") -> Board:
+    """This machine as a board with all of the collectors, polled 100 times a second."""
+    device = Device(
+        schema=1,
+        name="here",
+        title="This machine",
+        transport="local",
+        backends=("null", "onnxruntime"),
+        collectors=collectors,
+        sensor_period_s=0.01,
+    )
+    return Board(device, RecordingTransport(folder), root)
+
+
+def make_case(backend: str = "null", affinity: str = "last") -> Case:
+    """A cell of the scripted model, under the rules of SCENARIO."""
+    return Case(
+        suite="test",
+        variant="scripted",
+        artifact_sha256="0" * 64,
+        precision="scripted",
+        backend=backend,
+        device="here",
+        scenario=Scenario(warm_up=WarmUp(**WARM_UP), stop=StopRule(**STOP)),
+        settings=Settings(affinity=affinity),
+        inputs=(),
+        input_seed=0,
+    )
+
+
+def living_members(session: int, patience_s: float = 10.0) -> list[int]:
+    """Processes of a session that do not end within `patience_s`; those that are about to end are waited for."""
+    left = []
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit():
+            continue
+        try:
+            state, _, _, member_of = (entry / "stat").read_text().rpartition(")")[2].split()[:4]
+            if int(member_of) != session or state == "Z":
+                continue
+            ending = os.pidfd_open(int(entry.name))
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        try:
+            if not select.select([ending], [], [], patience_s)[0]:
+                left.append(int(entry.name))
+        finally:
+            os.close(ending)
+    return left
+
+
+def interpreter(version: str) -> str | None:
+    """A Python of that version that really starts (pyenv's shims exist for versions that do not), or None."""
+    candidates = [shutil.which(f"python{version}")]
+    candidates += [str(path) for path in sorted(Path.home().glob(f".pyenv/versions/{version}.*/bin/python"))]
+    say = "import sys; print('%d.%d' % sys.version_info[:2])"
+    for candidate in candidates:
+        if candidate is None:
+            continue
+        said = subprocess.run([candidate, "-c", say], capture_output=True, text=True, check=False)
+        if said.returncode == 0 and said.stdout.strip() == version:
+            return candidate
+    return None

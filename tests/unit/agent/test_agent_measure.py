@@ -1,0 +1,242 @@
+from __future__ import annotations
+
+import gc
+import statistics
+
+import pytest
+
+from harness.agent import measure
+from harness.agent.measure import Storage
+from tests.support.agent_side import Script
+
+NEVER_S = 1e9
+RULE = {"min_duration_s": 0.125, "max_duration_s": 2.0, "tolerance": 0.02}
+
+
+def test_loop_stops_at_the_duration_once_the_count_is_met() -> None:
+    script, storage = Script(0.25), Storage(100)
+    reason = measure.timed_loop(script.step, script.clock, storage, 3, 2.0, NEVER_S)
+    assert (reason, storage.count, script.count) == ("minimum count and duration reached", 8, 8)
+
+
+def test_loop_stops_at_the_count_once_the_duration_is_met() -> None:
+    script, storage = Script(0.25), Storage(100)
+    reason = measure.timed_loop(script.step, script.clock, storage, 12, 1.0, NEVER_S)
+    assert (reason, storage.count, script.now_s) == ("minimum count and duration reached", 12, 3.0)
+
+
+@pytest.mark.parametrize(("min_count", "min_end_s"), [(100, 0.5), (2, NEVER_S)])
+def test_loop_stops_at_the_budget_while_either_minimum_is_missing(min_count: int, min_end_s: float) -> None:
+    script, storage = Script(0.25), Storage(100)
+    reason = measure.timed_loop(script.step, script.clock, storage, min_count, min_end_s, 1.0)
+    assert (reason, storage.count) == ("budget spent", 4)
+
+
+def test_minima_met_by_the_inference_that_spends_the_budget_count_as_met() -> None:
+    script, storage = Script(0.25), Storage(100)
+    assert measure.timed_loop(script.step, script.clock, storage, 4, 1.0, 1.0) == "minimum count and duration reached"
+
+
+def test_loop_stops_at_the_capacity() -> None:
+    script, storage = Script(0.25), Storage(5)
+    reason = measure.timed_loop(script.step, script.clock, storage, 100, NEVER_S, NEVER_S)
+    assert (reason, storage.count, script.count) == ("storage full", 5, 5)
+
+
+def test_columns_hold_each_start_and_duration() -> None:
+    script, storage = Script(0.5, 0.25, 0.125, start_s=10.0), Storage(4)
+    measure.timed_loop(script.step, script.clock, storage, 3, 0.0, NEVER_S)
+    columns = {name: list(values) for name, values in storage.columns("samples")}
+    assert columns == {
+        "samples.start_s": [10.0, 10.5, 10.75],
+        "samples.duration_s": [0.5, 0.25, 0.125],
+        "samples.block": [0.0, 0.0, 0.0],
+    }
+
+
+def test_a_second_loop_goes_on_behind_the_first() -> None:
+    script, storage = Script(0.5), Storage(10)
+    measure.timed_loop(script.step, script.clock, storage, 2, 0.0, NEVER_S)
+    storage.end_block()
+    measure.timed_loop(script.step, script.clock, storage, storage.count + 3, 0.0, NEVER_S)
+    storage.end_block()
+    columns = dict(storage.columns("x"))
+    assert list(columns["x.start_s"]) == [0.0, 0.5, 1.0, 1.5, 2.0]
+    assert list(columns["x.block"]) == [0.0, 0.0, 1.0, 1.0, 1.0]
+
+
+def test_an_empty_storage_has_empty_columns() -> None:
+    assert [len(values) for _, values in Storage(3).columns("x")] == [0, 0, 0]
+
+
+def test_a_grown_storage_keeps_what_it_holds() -> None:
+    script, storage = Script(0.5), Storage(3)
+    measure.timed_loop(script.step, script.clock, storage, 3, 0.0, NEVER_S)
+    storage.grow()
+    assert (storage.capacity, len(storage.start_s), len(storage.duration_s)) == (6, 6, 6)
+    assert list(dict(storage.columns("x"))["x.start_s"]) == [0.0, 0.5, 1.0]
+
+
+def test_a_storage_grows_to_the_most_allowed_and_no_further() -> None:
+    storage = Storage(measure.CAPACITY_MAX - 5)
+    storage.grow()
+    assert storage.capacity == measure.CAPACITY_MAX
+    storage.grow()
+    assert len(storage.start_s) == measure.CAPACITY_MAX
+
+
+def test_warm_up_of_a_steady_model_takes_three_blocks() -> None:
+    script = Script(2.0**-7)  # 8 of them last 62.5 ms: the block's count decides
+    storage, steady = measure.warm_up(script.step, script.clock, RULE, 2.0**-7)
+    assert (steady, storage.count, storage.block_ends) == (True, 24, [8, 16, 24])
+
+
+def test_warm_up_blocks_of_a_fast_model_last_20_ms() -> None:
+    script = Script(2.0**-10)  # 21 of them are the first to last 20 ms
+    storage, steady = measure.warm_up(script.step, script.clock, RULE, 2.0**-10)
+    assert steady
+    # Three blocks would do for the medians; 125 ms take seven.
+    assert storage.block_ends == [21, 42, 63, 84, 105, 126, 147]
+
+
+def test_warm_up_lasts_its_least_duration() -> None:
+    script = Script(2.0**-7)
+    storage, steady = measure.warm_up(script.step, script.clock, dict(RULE, min_duration_s=0.5), 2.0**-7)
+    assert (steady, storage.count, script.now_s) == (True, 64, 0.5)
+
+
+def test_warm_up_waits_for_the_last_of_the_steps_down() -> None:
+    falling = [level * 2.0**-7 for level in (4, 2, 1) for _ in range(8)]
+    script = Script(*falling)
+    storage, steady = measure.warm_up(script.step, script.clock, RULE, 2.0**-5)
+    assert (steady, storage.block_ends) == (True, [8, 16, 24, 32, 40])
+
+
+def test_warm_up_ends_at_the_first_three_agreeing_blocks_of_an_exponential_settling() -> None:
+    script = Script(*[2.0**-7 * (1 + 3 * 0.95**number) for number in range(400)])
+    storage, steady = measure.warm_up(script.step, script.clock, dict(RULE, max_duration_s=30.0), 2.0**-5)
+    begins = [0, *storage.block_ends[:-1]]
+    medians = [
+        statistics.median(storage.duration_s[a:b]) for a, b in zip(begins, storage.block_ends, strict=True)
+    ]  # fmt: skip
+    agree = [max(medians[i - 2 : i + 1]) <= 1.02 * min(medians[i - 2 : i + 1]) for i in range(2, len(medians))]
+    assert steady
+    assert agree == [False] * (len(agree) - 1) + [True]
+    # (1 + 3a) / (1 + 3a * 0.95**16) is 1.02 at a = 0.0121 = 0.95**86, inside block 10: 11 to 13 are the first to agree.
+    assert storage.block_ends[-1] == 8 * 14
+
+
+def test_warm_up_of_a_drifting_model_ends_at_its_longest_duration() -> None:
+    script = Script(*[2.0**-8 * 1.01**number for number in range(2000)])
+    storage, steady = measure.warm_up(script.step, script.clock, RULE, 2.0**-8)
+    last = storage.count - 1
+    assert not steady
+    assert storage.start_s[last] < 2.0 <= storage.start_s[last] + storage.duration_s[last]
+    assert storage.block_ends[-1] == storage.count
+
+
+def test_one_interruption_does_not_prolong_the_warm_up() -> None:
+    script = Script(*[2.0**-7] * 11, 1.0, 2.0**-7)
+    storage, steady = measure.warm_up(script.step, script.clock, RULE, 2.0**-7)
+    assert (steady, storage.count) == (True, 24)
+
+
+def test_warm_up_outlasts_the_room_that_a_slow_first_inference_suggests() -> None:
+    script = Script(2.0**-15)  # the first took 32768 times as long: room for 81, where 125 ms take 4096
+    storage, steady = measure.warm_up(script.step, script.clock, RULE, 1.0)
+    assert steady
+    assert storage.count >= 4096
+    rows = dict(storage.columns("x"))
+    assert list(rows["x.start_s"]) == [number * 2.0**-15 for number in range(storage.count)]
+    assert set(rows["x.duration_s"]) == {2.0**-15}
+
+
+def test_steady_state_returns_reason_begin_and_end() -> None:
+    script = Script(2.0**-7, start_s=5.0)
+    rule = {"min_count": 64, "min_duration_s": 1.0, "budget_s": 30.0}
+    storage, reason, begin, end = measure.steady_state(script.step, script.clock, rule, 2.0**-7)
+    assert (storage.count, reason, begin, end) == (128, "minimum count and duration reached", 5.0, 6.0)
+
+
+def test_steady_state_of_a_slow_model_reaches_its_count() -> None:
+    script = Script(0.25)
+    rule = {"min_count": 64, "min_duration_s": 1.0, "budget_s": 30.0}
+    storage, reason, _, end = measure.steady_state(script.step, script.clock, rule, 0.25)
+    assert (storage.count, reason, end) == (64, "minimum count and duration reached", 16.0)
+
+
+def test_steady_state_of_a_very_slow_model_ends_at_the_budget() -> None:
+    script = Script(1.0)
+    rule = {"min_count": 64, "min_duration_s": 1.0, "budget_s": 30.0}
+    storage, reason, _, end = measure.steady_state(script.step, script.clock, rule, 1.0)
+    assert (storage.count, reason, end) == (30, "budget spent", 30.0)
+
+
+def test_steady_state_says_when_inferences_outran_the_storage() -> None:
+    script = Script(2.0**-12)
+    rule = {"min_count": 64, "min_duration_s": 1.0, "budget_s": 30.0}
+    storage, reason, _, _ = measure.steady_state(script.step, script.clock, rule, 1.0)
+    assert (reason, storage.count) == ("storage full", storage.capacity)
+
+
+@pytest.mark.parametrize("part", ["steady_state", "alternating_blocks"])
+def test_collection_is_off_inside_and_on_again_after(part: str) -> None:
+    script, seen = Script(2.0**-7), set()
+
+    def step() -> None:
+        seen.add(gc.isenabled())
+        script.step()
+
+    if part == "steady_state":
+        rule = {"min_count": 8, "min_duration_s": 0.0, "budget_s": 1.0}
+        measure.steady_state(step, script.clock, rule, 2.0**-7)
+    else:
+        measure.alternating_blocks(step, script.clock, (["on"], 0.125, 2.0**-7), lambda _arm: None)
+    assert seen == {False}
+    assert gc.isenabled()
+
+
+def test_collection_is_on_again_after_a_failing_step() -> None:
+    def step() -> None:
+        raise RuntimeError("lost the device")
+
+    rule = {"min_count": 8, "min_duration_s": 0.0, "budget_s": 1.0}
+    with pytest.raises(RuntimeError, match="lost the device"):
+        measure.steady_state(step, Script(1.0).clock, rule, 1.0)
+    assert gc.isenabled()
+
+
+def test_collection_that_was_off_stays_off() -> None:
+    gc.disable()
+    try:
+        with measure.collection_off():
+            pass
+        assert not gc.isenabled()
+    finally:
+        gc.enable()
+
+
+def test_alternating_blocks_switch_before_each_block_and_label_it() -> None:
+    script, switched = Script(2.0**-6), []
+    arms = ["on", "off", "off", "on"]
+    storage = measure.alternating_blocks(
+        script.step, script.clock, (arms, 0.125, 2.0**-6), lambda arm: switched.append((arm, script.now_s))
+    )
+    assert switched == [("on", 0.0), ("off", 0.125), ("off", 0.25), ("on", 0.375)]
+    assert list(dict(storage.columns("x"))["x.block"]) == [float(number) for number in range(4) for _ in range(8)]
+
+
+@pytest.mark.parametrize(("step_s", "per_block"), [(0.5, 8), (2.0, 4)])
+def test_blocks_of_a_slow_model_last_eight_inferences_or_sixty_times_their_duration(
+    step_s: float, per_block: int
+) -> None:
+    script = Script(step_s)
+    storage = measure.alternating_blocks(
+        script.step, script.clock, (["on", "off"], 0.125, step_s), lambda _arm: None
+    )  # fmt: skip
+    assert storage.block_ends == [per_block, 2 * per_block]
+
+
+@pytest.mark.parametrize(("values", "middle"), [([3.0], 3.0), ([4.0, 1.0, 3.0], 3.0), ([4.0, 1.0, 3.0, 2.0], 2.5)])
+def test_median(values: list[float], middle: float) -> None:
+    assert measure.median(values) == middle

@@ -1,0 +1,88 @@
+"""A stored run to its result: what is said of an interruption, of damage, of the sensors' cost."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from harness.analysis.analyse import analyse, case_names, records
+from harness.model.case import Scenario
+from harness.model.metrics import REGISTRY
+from tests.support.host_side import CASE, environment, facts, plan, samples, stored, trial
+
+OTHER = replace(CASE, variant="other", artifact_sha256="b" * 64)
+
+
+def test_trials_are_grouped_by_case_in_the_plans_order() -> None:
+    trials = [trial(case=OTHER), trial(), trial(case=OTHER, launch=1)]
+    grouped = records(stored(trials, plan((CASE, OTHER)), damaged=("torn",)))
+    assert list(grouped) == [CASE.id, OTHER.id]
+    assert [one.launch for one in grouped[OTHER.id].trials] == [0, 1]
+    assert all(record.damaged == ("torn",) for record in grouped.values())
+
+
+def test_a_result_has_every_case_and_says_what_ran() -> None:
+    trials = [trial([0.002] * 20, environment=environment()), trial(launch=1, status="failed", message="killed")]
+    result = analyse(stored(trials, plan((CASE, OTHER))))
+    assert [(one.case.variant, one.verdict) for one in result.cases] == [("small", "doubtful"), ("other", "invalid")]
+    assert result.cases[0].metrics["latency_p50_s"].point == 0.002
+    assert set(result.cases[1].metrics) | set(result.cases[1].missing) == set(REGISTRY)
+    assert {name: result.run[name] for name in ("trials_planned", "trials_done", "trials_failed")} == {
+        "trials_planned": 4,
+        "trials_done": 2,
+        "trials_failed": 1,
+    }
+    assert result.run["command"] == ["harness", "run", "scripted"]
+    assert result.environment["facts"] == {"cpu": "hand-made"}
+    assert result.notes == ()
+
+
+def test_the_environment_is_of_a_finished_timed_launch() -> None:
+    failed = trial(status="failed", message="x", environment=environment(affinity="9"))
+    assert analyse(stored([failed])).environment == {"requested": {}, "in_force": {}, "facts": {}}
+    good = trial(launch=1, environment=environment(affinity="1"))
+    assert analyse(stored([failed, good])).environment["in_force"] == {"affinity": "1"}
+
+
+def test_an_interruption_is_said_with_what_is_there() -> None:
+    result = analyse(stored([trial()], finished_utc=None))
+    assert result.notes == ("This run was interrupted after 1 of 2 trials; the same command goes on with it.",)
+    assert result.run["finished_utc"] is None
+
+
+def test_damage_is_said_and_doubted() -> None:
+    result = analyse(stored([trial([0.001] * 20)], damaged=("trials/000001-x: torn",)))
+    assert result.notes == ("Left out: trials/000001-x: torn",)
+    (one,) = result.cases
+    assert one.verdict == "doubtful"
+    assert [finding.code for finding in one.findings] == ["trials_damaged"]
+
+
+def test_the_cost_of_the_sensors_is_a_note() -> None:
+    durations, block, arms = [], [], []
+    for number in range(12):
+        arms.append("on" if number % 2 else "off")
+        durations += [0.00103 if number % 2 else 0.001] * 10
+        block += [number] * 10
+    observer = trial(mode="observer", samples=samples(durations, block=block), arms=tuple(arms))
+    (note,) = analyse(stored([trial([0.001] * 20), observer])).notes
+    assert "measured in this run on small (6 interleaved pairs of blocks)" in note
+    assert "changes the median by +3.00% [+3.00%, +3.00%]." in note
+    failed = replace(observer, status="failed", message="x")
+    assert analyse(stored([failed])).notes == ()
+
+
+def test_names_are_short_where_the_variant_is_unique() -> None:
+    batched = replace(CASE, scenario=Scenario(batch=4))
+    assert case_names((CASE, OTHER)) == {CASE.id: "small", OTHER.id: "other"}
+    assert case_names((CASE, OTHER, batched)) == {
+        CASE.id: "small / null / single-stream",
+        OTHER.id: "other",
+        batched.id: "small / null / single-stream-b4",
+    }
+
+
+def test_the_artifact_is_the_plans() -> None:
+    known = facts(parameters=7)
+    (one,) = analyse(stored([trial()], plan(artifact=known))).cases
+    assert one.artifact == known
+    assert one.metrics["parameters"].point == 7

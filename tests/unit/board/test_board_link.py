@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from harness.agent import PROTOCOL
+from harness.board.link import Link
+from harness.errors import AgentError
+
+
+class Scripted:
+    """A conversation with an agent whose answers are written down beforehand."""
+
+    def __init__(self, *answers: object) -> None:
+        self._answers = [answer if isinstance(answer, str) else json.dumps(answer) for answer in answers]
+        self.sent: list[object] = []
+        self.timeouts_s: list[float] = []
+        self.closed: list[bool] = []  # whether at once
+
+    def send(self, line: str) -> None:
+        self.sent.append(json.loads(line))
+
+    def receive(self, timeout_s: float) -> str:
+        self.timeouts_s.append(timeout_s)
+        return self._answers.pop(0)
+
+    def close(self, *, at_once: bool = False) -> int | None:
+        self.closed.append(at_once)
+        return 0
+
+
+def test_a_request_and_its_result() -> None:
+    conversation = Scripted({"ok": True, "result": {"load_s": 0.5}})
+    assert Link(conversation).ask("load", 7.0, backend="null") == {"load_s": 0.5}
+    assert conversation.sent == [{"do": "load", "with": {"backend": "null"}}]
+    assert conversation.timeouts_s == [7.0]
+
+
+def test_hello_carries_the_protocol_and_the_root() -> None:
+    conversation = Scripted({"ok": True, "result": {"protocol": PROTOCOL, "facts": {"cores": 4}}})
+    assert Link(conversation, "/captured").hello()["facts"] == {"cores": 4}
+    assert conversation.sent == [{"do": "hello", "with": {"protocol": PROTOCOL, "root": "/captured"}}]
+
+
+def test_an_agent_of_another_protocol_is_refused() -> None:
+    conversation = Scripted({"ok": True, "result": {"protocol": PROTOCOL + 1, "facts": {}}})
+    with pytest.raises(AgentError, match=f"speaks protocol {PROTOCOL + 1}, this harness {PROTOCOL}"):
+        Link(conversation).hello()
+
+
+def test_a_remote_failure_comes_with_type_text_and_traceback() -> None:
+    failure = {"type": "MemoryError", "text": "no room", "traceback": "Traceback: agent/main.py"}
+    with pytest.raises(AgentError, match=r"^load: MemoryError: no room$") as caught:
+        Link(Scripted({"ok": False, "error": failure})).ask("load", 1.0)
+    assert (caught.value.kind, caught.value.remote_traceback) == ("MemoryError", "Traceback: agent/main.py")
+
+
+@pytest.mark.parametrize("line", ["Illegal instruction", "[]", '"ok"', ""])
+def test_an_answer_that_is_no_message_is_shown(line: str) -> None:
+    with pytest.raises(AgentError) as caught:
+        Link(Scripted(line)).ask("load", 1.0)
+    assert caught.value.kind == "Protocol"
+    assert repr(line) in str(caught.value)
+
+
+def test_the_agent_may_finish_what_was_asked_of_it() -> None:
+    conversation = Scripted()
+    with Link(conversation):
+        assert conversation.closed == []
+    assert conversation.closed == [False]
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, AgentError("Silence", "said nothing")])
+def test_the_agent_is_ended_at_once_when_its_answer_is_no_longer_wanted(error: BaseException) -> None:
+    conversation = Scripted()
+    with pytest.raises((KeyboardInterrupt, AgentError)), Link(conversation):
+        raise error
+    assert conversation.closed == [True]

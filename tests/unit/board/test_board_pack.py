@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+from harness import agent
+from harness.board import pack
+
+SOURCES = Path(agent.__file__).parent
+
+
+def test_the_archive_holds_the_agent_and_nothing_else() -> None:
+    content, sha256 = pack.archive()
+    assert sha256 == hashlib.sha256(content).hexdigest()
+    with zipfile.ZipFile(io.BytesIO(content)) as packed:
+        names = packed.namelist()
+        assert packed.read("agent/measure.py") == (SOURCES / "measure.py").read_bytes()
+    sources = {f"agent/{path.relative_to(SOURCES).as_posix()}" for path in SOURCES.rglob("*.py")}
+    assert set(names) == sources | {"__main__.py"}
+    assert len(names) == len(set(names))
+    assert names[1:] == sorted(names[1:])
+
+
+def test_the_archive_stays_small_enough_for_a_serial_line() -> None:
+    assert len(pack.archive()[0]) < 150_000
+
+
+def test_the_same_sources_give_the_same_bytes_whenever_they_were_written(tmp_path: Path) -> None:
+    found = []
+    for number, folder in enumerate((tmp_path / "a", tmp_path / "elsewhere" / "b")):
+        shutil.copytree(SOURCES.parent, folder / "harness", ignore=shutil.ignore_patterns("__pycache__"))
+        for path in (folder / "harness").rglob("*.py"):
+            os.utime(path, (10**9 * (number + 1), 10**9 * (number + 1)))
+            path.chmod(0o600 if number else 0o644)
+        say = "from harness.board import pack; print(pack.__file__, pack.archive()[1])"
+        said = subprocess.run(
+            [sys.executable, "-c", say], cwd=folder, capture_output=True, text=True, check=True
+        ).stdout.split()  # fmt: skip
+        assert said[0] == str(folder / "harness/board/pack.py")
+        found.append(said[1])
+    assert found == [pack.archive()[1]] * 2
+
+
+def test_the_archive_is_written_once_under_its_hash(tmp_path: Path) -> None:
+    path = pack.write(tmp_path / "new")
+    assert path.name == f"agent-{pack.archive()[1][:16]}.pyz"
+    assert path.read_bytes() == pack.archive()[0]
+    os.utime(path, (1, 1))
+    assert pack.write(tmp_path / "new") == path
+    assert path.stat().st_mtime == 1
+    assert list(path.parent.iterdir()) == [path]

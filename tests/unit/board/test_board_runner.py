@@ -1,0 +1,275 @@
+from __future__ import annotations
+
+import math
+import os
+import statistics
+import sys
+from array import array
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from harness.board import pack
+from harness.board.runner import OBSERVER_BLOCK_S, OBSERVER_PAIRS, Board, Job, Material, probe, run_trial, trial_id
+from harness.board.transports import LocalConversation, LocalTransport
+from harness.errors import UsageError
+from harness.model.case import Case, PlannedTrial, TensorSpec
+from harness.model.trial import Trial
+from tests.support import models
+from tests.support.agent_side import MILLI_S, WARM_UP, living_members, make_board, make_case, null_script, tree
+
+# Nine of ten queries take 1/1024 s, the tenth takes eight times as long.
+DURATIONS_S = [MILLI_S] * 9 + [8 * MILLI_S]
+
+
+def run(board: Board, artifact: str, mode: str = "performance", case: Case | None = None) -> Trial:
+    case = case or make_case()
+    planned = PlannedTrial(case.id, mode, 2)  # type: ignore[arg-type]
+    return run_trial(board, Job("run", case, planned, 3, Material(artifact)))
+
+
+@pytest.fixture
+def board(tmp_path: Path) -> Board:
+    return make_board(tmp_path / "board")
+
+
+def artifact(tmp_path: Path, **script: object) -> str:
+    return null_script(tmp_path / "model.json", DURATIONS_S, output=[0.5, -1.0], **script)
+
+
+def test_a_trial_holds_every_duration_exactly(board: Board, tmp_path: Path) -> None:
+    trial = run(board, artifact(tmp_path, first_s=0.5))
+    assert (trial.status, trial.message) == ("ok", "")
+    warm, timed = trial.warm_up, trial.samples
+    script = [DURATIONS_S[number % 10] for number in range(1 + len(warm) + len(timed))]
+    assert trial.phases.first_inference_s == 0.5
+    assert warm.duration_s.tolist() == script[1 : 1 + len(warm)]
+    assert timed.duration_s.tolist() == script[1 + len(warm) :]
+    assert trial.stop_reason == "minimum count and duration reached"
+    # 17 ms for ten: 250 ms are 256 parts of 1/1024 s, so between 15 and 16 rounds of ten.
+    assert 150 < len(timed) <= 160
+    assert 0.25 <= sum(timed.duration_s) < 0.25 + 8 * MILLI_S
+
+
+def test_quantiles_of_a_trial_are_those_of_the_script(board: Board, tmp_path: Path) -> None:
+    timed = run(board, artifact(tmp_path)).samples
+    assert statistics.median(timed.duration_s) == MILLI_S
+    cuts = statistics.quantiles(timed.duration_s, n=100)
+    assert (cuts[79], cuts[98]) == (MILLI_S, 8 * MILLI_S)
+
+
+def test_a_trial_is_one_unbroken_timeline(board: Board, tmp_path: Path) -> None:
+    trial = run(board, artifact(tmp_path))
+    starts = [*trial.warm_up.start_s, *trial.samples.start_s]
+    lasted = [*trial.warm_up.duration_s, *trial.samples.duration_s]
+    assert all(start + duration == after for start, duration, after in zip(starts, lasted, starts[1:], strict=False))
+    assert trial.phases.steady_start_s == trial.samples.start_s[0]
+    assert trial.phases.steady_end_s == starts[-1] + lasted[-1]
+    assert (trial.phases.warm_up_count, trial.phases.warm_up_s) == (len(trial.warm_up), sum(trial.warm_up.duration_s))
+    assert trial.phases.warm_up_steady
+    assert set(trial.samples.block) == {0.0}
+    assert sorted(set(trial.warm_up.block)) == [float(number) for number in range(int(max(trial.warm_up.block)) + 1)]
+
+
+def test_a_trial_says_what_it_is(board: Board, tmp_path: Path) -> None:
+    case, trial = make_case(), run(board, artifact(tmp_path))
+    assert (trial.run, trial.case, trial.mode, trial.launch, trial.order) == ("run", case, "performance", 2, 3)
+    assert trial.id == trial_id("run", PlannedTrial(case.id, "performance", 2))
+    assert trial.dataset_sha256 is None
+    assert (trial.outputs.signature, trial.outputs.finite) == ((0.5, -1.0), True)
+    assert trial.environment.in_force["providers"] == ["null"]
+    assert trial.environment.facts["python"]
+    assert trial.environment.facts["state_end"]["memory_available_bytes"] > 0
+
+
+def test_memory_is_read_between_the_phases(board: Board, tmp_path: Path) -> None:
+    size, pages = 64 * 2**20, 2**20
+    memory = run(board, artifact(tmp_path, memory_bytes=size)).memory
+    assert memory["after_first_rss_bytes"] - memory["before_load_rss_bytes"] == pytest.approx(size, abs=pages)
+    assert memory["end_peak_rss_bytes"] >= memory["before_load_rss_bytes"] + size - pages
+    if "end_pss_bytes" in memory:  # the kernel keeps it since 4.14
+        assert memory["after_first_pss_bytes"] - memory["before_load_pss_bytes"] == pytest.approx(size, abs=pages)
+
+
+def test_trials_of_one_plan_have_different_ids() -> None:
+    planned = PlannedTrial("case", "performance", 0)
+    others = [replace(planned, launch=1), replace(planned, mode="observer"), replace(planned, case_id="other")]
+    ids = [trial_id("run", one) for one in (planned, *others)] + [trial_id("another", planned)]
+    assert len(set(ids)) == 5
+    assert trial_id("run", PlannedTrial("case", "performance", 0)) == ids[0]
+
+
+def test_sensors_run_where_they_can_and_as_often_as_asked(board: Board, tmp_path: Path) -> None:
+    allowed = sorted(os.sched_getaffinity(0))
+    trial = run(board, artifact(tmp_path))
+    sensors = trial.environment.facts["sensors"]
+    assert sensors["cores"] == (allowed[:-1] or allowed)
+    assert trial.environment.in_force["affinity"] == str(allowed[-1])
+    assert trial.environment.in_force["at_end"]["affinity"] == str(allowed[-1])
+    assert sensors["reads"] >= 2
+    channels = {(trace.channel.collector, trace.channel.name) for trace in trial.traces}
+    assert {("process", "rss"), ("others", "other_busy")} <= channels
+    assert not channels & {(name, "anything") for name in sensors["unavailable"]}
+    for trace in trial.traces:
+        assert len(trace.time_s) == len(trace.value) == sensors["reads"]
+        assert all(before < after for before, after in pairwise(trace.time_s))
+
+
+def test_settings_are_recorded_as_asked_and_as_in_force(board: Board, tmp_path: Path) -> None:
+    trial = run(board, artifact(tmp_path), case=make_case(affinity="100000"))
+    assert trial.environment.requested == {"threads": 1, "affinity": "100000", "nice": 0}
+    assert trial.environment.in_force["affinity"] == ",".join(map(str, sorted(os.sched_getaffinity(0))))
+    (problem,) = trial.environment.in_force["problems"]
+    assert problem.startswith("affinity '100000' refused")
+
+
+def test_a_captured_machine_is_measured_in_the_place_of_this_one(tmp_path: Path) -> None:
+    zone = "sys/class/thermal/thermal_zone0"
+    files = {f"{zone}/type": "CPU-therm\n", f"{zone}/temp": "71500\n", "proc/device-tree/model": b"Captured Board\0"}
+    trial = run(make_board(tmp_path / "board", root=tree(tmp_path / "root", files)), artifact(tmp_path))
+    assert trial.status == "ok"
+    assert trial.environment.facts["cpu"] == "Captured Board"
+    (trace,) = trial.traces
+    assert (trace.channel.name, trace.channel.unit, set(trace.value)) == ("CPU-therm_0", "degC", {71.5})
+    assert sorted(trial.environment.facts["sensors"]["unavailable"]) == ["cpu", "others", "process"]
+    assert trial.memory == {}
+
+
+def test_an_output_that_is_not_finite_is_a_fact_and_no_failure(board: Board, tmp_path: Path) -> None:
+    trial = run(board, artifact(tmp_path, fail={"at": 50, "how": "nan"}))
+    assert trial.status == "ok"
+    assert not trial.outputs.finite
+    assert [math.isnan(value) for value in trial.outputs.signature] == [True, True]
+
+
+@pytest.mark.parametrize(
+    ("fail", "words"),
+    [
+        ({"at": "load", "how": "kill"}, "SIGKILL"),
+        ({"at": 0, "how": "kill"}, "SIGKILL"),
+        ({"at": 40, "how": "kill"}, "SIGKILL usually means that memory ran out (see dmesg)"),
+        ({"at": 40, "how": "exit", "status": 5}, "ended by itself with status 5"),
+        ({"at": "load", "how": "raise"}, "load: RuntimeError: scripted failure at load\nTraceback"),
+        ({"at": 40, "how": "raise"}, "measure: RuntimeError: scripted failure at 40\nTraceback"),
+    ],
+)
+def test_a_failure_is_a_failed_trial_that_says_why(
+    board: Board, tmp_path: Path, fail: dict[str, object], words: str
+) -> None:
+    trial = run(board, artifact(tmp_path, fail=fail))
+    assert trial.status == "failed"
+    assert words in trial.message
+    assert len(trial.samples) == 0
+    assert trial.environment.facts["sensors"]["cores"]
+    (conversation,) = board.transport.started
+    assert living_members(conversation._process.pid) == []
+
+
+@pytest.mark.parametrize("at", ["load", 0, 40])
+def test_a_killed_trial_is_not_blamed_on_the_sensor_process(board: Board, tmp_path: Path, at: str | int) -> None:
+    message = run(board, artifact(tmp_path, fail={"at": at, "how": "kill"})).message
+    assert message.endswith("(see dmesg)")
+
+
+def test_a_finished_trial_leaves_no_process(board: Board, tmp_path: Path) -> None:
+    run(board, artifact(tmp_path))
+    (conversation,) = board.transport.started
+    assert conversation._process.returncode == 0
+    assert living_members(conversation._process.pid) == []
+
+
+def test_a_core_that_is_not_there_is_recorded_as_a_problem(board: Board, tmp_path: Path) -> None:
+    trial = run(board, artifact(tmp_path), case=make_case(affinity="9999"))
+    assert trial.status == "ok"
+    assert "affinity '9999' refused" in trial.environment.in_force["problems"][0]
+    assert trial.environment.in_force["affinity"] != "9999"
+
+
+def test_an_affinity_that_means_nothing_is_refused_before_any_trial() -> None:
+    with pytest.raises(UsageError, match="'first' is none of: last, none, or core numbers"):
+        make_case(affinity="first")
+
+
+def test_observer_blocks_alternate_in_balanced_pairs(board: Board, tmp_path: Path) -> None:
+    trial = run(board, null_script(tmp_path / "model.json", [8 * MILLI_S]), "observer")
+    assert (trial.status, trial.stop_reason) == ("ok", "all blocks done")
+    assert len(trial.arms) == 2 * OBSERVER_PAIRS
+    assert all(sorted(trial.arms[first : first + 2]) == ["off", "on"] for first in range(0, len(trial.arms), 2))
+    assert set(trial.arms[::2]) == {"on", "off"}
+    # 0.1 s of 8/1024 s each are 13 inferences.
+    per_block = math.ceil(OBSERVER_BLOCK_S / (8 * MILLI_S))
+    assert trial.samples.block.tolist() == [float(block) for block in range(len(trial.arms)) for _ in range(per_block)]
+    assert set(trial.samples.duration_s) == {8 * MILLI_S}
+
+
+def test_the_order_of_the_arms_depends_on_the_launch_alone(board: Board, tmp_path: Path) -> None:
+    script, case = null_script(tmp_path / "model.json", [64 * MILLI_S]), make_case()
+    arms = []
+    for launch in (0, 0, 1):
+        job = Job("run", case, PlannedTrial(case.id, "observer", launch), 0, Material(script))
+        arms.append(run_trial(board, job).arms)
+    assert arms[0] == arms[1] != arms[2]
+
+
+class PatientConversation(LocalConversation):
+    """Notes how long each answer may take."""
+
+    def __init__(self, command: Sequence[str], waits_s: list[float]) -> None:
+        super().__init__(command)
+        self._waits_s = waits_s
+
+    def receive(self, timeout_s: float) -> str:
+        self._waits_s.append(timeout_s)
+        return super().receive(timeout_s)
+
+
+class PatientTransport(LocalTransport):
+    """Notes how long each answer may take."""
+
+    def talk(self, arguments: Sequence[str]) -> PatientConversation:
+        self.waits_s: list[float] = []
+        return PatientConversation([self._python, str(pack.write(self._folder)), *arguments], self.waits_s)
+
+
+def test_the_deadline_of_the_observer_allows_for_a_slow_model(tmp_path: Path) -> None:
+    transport = PatientTransport(tmp_path / "board", sys.executable)
+    # Half a second an inference: eight of them in each of 48 blocks take 192 s, on the scripted clock.
+    script = null_script(tmp_path / "model.json", [0.5])
+    trial = run(replace(make_board(tmp_path / "board"), transport=transport), script, "observer")
+    assert trial.status == "ok"
+    assert trial.phases.steady_end_s - trial.phases.steady_start_s == 192.0
+    _hello, _prepare, _load, observing_s, _bye = transport.waits_s
+    assert observing_s > WARM_UP["max_duration_s"] + 192.0
+
+
+def test_accuracy_mode_returns_logits_of_every_image(board: Board, tmp_path: Path) -> None:
+    onnxruntime = pytest.importorskip("onnxruntime")
+    model = models.tiny(tmp_path / "tiny.onnx")
+    images = np.random.default_rng(1).integers(0, 256, (40, 3, 8, 8), np.uint8)
+    np.save(tmp_path / "images.npy", images)
+    case = replace(make_case("onnxruntime"), inputs=(TensorSpec("image", "float32", (1, 3, 8, 8)),))
+    labels = array("d", [number % 2 for number in range(37)])
+    sent = Material(str(model), images=str(tmp_path / "images.npy"), labels=labels, dataset_sha256="d" * 64)
+    trial = run_trial(board, Job("run", case, PlannedTrial(case.id, "accuracy", 0), 0, sent))
+    assert (trial.status, trial.message) == ("ok", "")
+    assert trial.dataset_sha256 == "d" * 64
+    session = onnxruntime.InferenceSession(str(model), providers=["CPUExecutionProvider"])
+    logits = session.run(None, {"image": images[:37].astype(np.float32) / 255})[0]
+    assert trial.outputs.top1.tolist() == logits.argmax(axis=1).tolist()
+    assert np.array(trial.outputs.logits).reshape(37, 2) == pytest.approx(logits, abs=1e-6)
+    assert trial.outputs.label == labels
+    assert (len(trial.samples), trial.traces) == (0, ())
+
+
+def test_probe_tells_what_works_here_and_why_the_rest_does_not(tmp_path: Path) -> None:
+    zone = "sys/class/thermal/thermal_zone0"
+    root = tree(tmp_path / "root", {f"{zone}/type": "cpu\n", f"{zone}/temp": "asleep\n"})
+    found = probe(make_board(tmp_path / "board", root=root))
+    assert found["collectors"] == {"thermal": [["cpu_0", "degC", None]]}
+    assert sorted(found["unavailable"]) == ["cpu", "others", "process"]
+    assert found["backends"]["null"] == {}
+    assert found["facts"]["cores_allowed"] >= 1

@@ -1,0 +1,123 @@
+"""Arguments to Options, errors to exit codes, and what a start may import."""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from harness import __version__, cli, errors, verbs
+from harness.options import Options
+from tests.support.host_side import ROOT, invoke
+
+
+def options_of(*arguments: str, **environment: str) -> Options:
+    parsed = cli._parser().parse_args(arguments)
+    return cli._options(parsed, arguments, environment)
+
+
+def test_what_is_not_said_has_a_default() -> None:
+    options = options_of("run", XDG_CACHE_HOME="/caches")
+    assert options == Options(
+        command=("harness", "run"),
+        suite="cifar10",
+        device="localhost",
+        results=Path("results/store"),
+        cache=Path("/caches/edge-harness"),
+        data=Path("/caches/edge-harness/data"),
+    )
+
+
+def test_everything_that_is_said_arrives() -> None:
+    given = """run mine.py --device board --variant a --variant b --scenario s --model m.onnx --model n.onnx
+    --shape image=1,3 --quick --seed 7 --json - --data here --download --results store --cache cache""".split()
+    assert options_of(*given) == Options(
+        command=("harness", *given),
+        suite="mine.py",
+        device="board",
+        results=Path("store"),
+        cache=Path("cache"),
+        data=Path("here"),
+        data_named=True,
+        variants=("a", "b"),
+        scenarios=("s",),
+        models=("m.onnx", "n.onnx"),
+        shapes=("image=1,3",),
+        quick=True,
+        seed=7,
+        json="-",
+        download=True,
+    )
+
+
+def test_the_data_folder_is_the_options_then_the_environments_then_the_caches() -> None:
+    said = options_of("run", "--data", "said", HARNESS_DATA="environment")
+    assert (said.data, said.data_named) == (Path("said"), True)
+    environment = options_of("run", HARNESS_DATA="environment")
+    assert (environment.data, environment.data_named) == (Path("environment"), True)
+    cache = options_of("run", "--cache", "cache", HARNESS_DATA="")
+    assert (cache.data, cache.data_named) == (Path("cache/data"), False)
+
+
+def test_every_verb_of_the_parser_has_its_function() -> None:
+    (subparsers,) = [one for one in cli._parser()._actions if isinstance(one, argparse._SubParsersAction)]
+    assert set(subparsers.choices) == set(verbs.TABLE)
+
+
+def test_help_and_version_end_well(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for arguments, text in ((["--help"], "exit codes: 0 done"), (["--version"], f"edge-harness {__version__}")):
+        with pytest.raises(SystemExit) as left:
+            cli.main(arguments)
+        assert left.value.code == 0
+        assert text in capsys.readouterr().out
+    assert "known" not in invoke(tmp_path, "run", "--help").err
+
+
+@pytest.mark.parametrize("verb", sorted(verbs.TABLE))
+def test_every_verb_explains_itself(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as left:
+        cli.main([verb, "--help"])
+    assert left.value.code == 0
+    assert f"usage: harness {verb}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["devices"], ["run", "--help"]])
+def test_a_start_imports_nothing_heavy(arguments: list[str]) -> None:
+    """The figure (150 ms) is `nox -s overhead`'s; what would break it is an import."""
+    heavy = ["numpy", "onnx", "onnxruntime", "pandas", "pyarrow", "plotly", "jinja2", "rich", "torch"]
+    code = f"""
+import contextlib, io, sys
+from harness.cli import main
+with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):
+    main({arguments!r})
+print(sorted(set({heavy!r}) & set(sys.modules)))
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_exit_codes_are_those_of_the_documents() -> None:
+    assert (errors.EXIT_DONE, errors.EXIT_REGRESSION, errors.EXIT_USAGE, errors.EXIT_NOTHING_VALID) == (0, 1, 2, 3)
+    kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.HarnessError)]
+    codes = {kind.__name__: kind.exit_code for kind in kinds}
+    assert {name for name, code in codes.items() if code == 3} == {"AgentError", "NothingMeasured"}
+    assert set(codes.values()) == {2, 3}
+
+
+def test_the_nearest_names_come_first() -> None:
+    assert errors.suggest("smok", ["steady", "smoke"]) == "did you mean smoke? Known: smoke, steady"
+    assert errors.suggest("zzz", ["b", "a"]) == "known: a, b"
+    assert errors.suggest("zzz", []) == "known: none"
+
+
+def test_the_program_runs_as_a_module() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "harness", "run", "no-such-suite"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr.startswith("harness: no suite is called 'no-such-suite'; known: ")
+    assert len(done.stderr.splitlines()) == 1

@@ -1,0 +1,181 @@
+"""Suite x device to cases, skips and an order, without a disk or a board."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+
+import pytest
+
+from harness.errors import UnknownName, UsageError
+from harness.model.case import Scenario, Settings, StopRule, Suite, TensorSpec, Variant
+from harness.plan import Choice, Instrument, Resolved, make_plan, without_backends
+from tests.support.host_side import DEVICE, facts
+
+SUITE = Suite(
+    name="mine",
+    title="Mine",
+    variants=tuple(Variant(name, name, "demo") for name in ("large", "small", "tiny")),
+    backends=("null", "onnxruntime"),
+    scenarios=(Scenario(), Scenario(batch=4)),
+    launches=5,
+)
+BOARD = replace(DEVICE, backends=("null", "onnxruntime"))
+INPUTS = (TensorSpec("image", "float32", (1, 3, 8, 8)),)
+RESOLVED = {name: Resolved(facts(variant=name, sha256=name * 8), INPUTS) for name in ("large", "small", "tiny")}
+INSTRUMENT = Instrument("0.1", "a" * 64)
+
+
+def planned(suite=SUITE, device=BOARD, artifacts=RESOLVED, instrument=INSTRUMENT, **choice):
+    return make_plan(suite, device, artifacts, Choice(**choice), instrument)
+
+
+def test_every_cell_is_a_case() -> None:
+    plan = planned()
+    cells = [(case.variant, case.backend, case.scenario.name) for case in plan.cases]
+    assert len(cells) == len(set(cells)) == 3 * 2 * 2
+    first = plan.cases[0]
+    assert (first.suite, first.device, first.artifact_sha256) == ("mine", "bench", "large" * 8)
+    assert (first.inputs, first.settings) == (INPUTS, DEVICE.settings)
+    assert {case.id for case in plan.cases} == set(plan.artifacts)
+    assert plan.skips == ()
+
+
+def test_every_round_holds_each_case_once_and_no_two_rounds_need_be_alike() -> None:
+    plan = planned()
+    timed = [trial for trial in plan.trials if trial.mode == "performance"]
+    rounds = [timed[start : start + 12] for start in range(0, len(timed), 12)]
+    assert len(rounds) == 5
+    for number, one in enumerate(rounds):
+        assert {trial.case_id for trial in one} == {case.id for case in plan.cases}
+        assert {trial.launch for trial in one} == {number}
+    assert len({tuple(trial.case_id for trial in one) for one in rounds}) > 1
+
+
+def test_the_order_is_the_seeds() -> None:
+    assert planned(seed=3).trials == planned(seed=3).trials
+    assert planned(seed=3).trials != planned(seed=4).trials
+    assert Counter(planned(seed=3).trials) == Counter(planned(seed=4).trials)
+
+
+def test_the_order_of_a_seed_never_changes() -> None:
+    """An interrupted run is resumed by it."""
+    plan = planned(suite=replace(SUITE, backends=("null",), scenarios=(Scenario(),), launches=2))
+    names = [plan.case(trial.case_id).variant for trial in plan.trials]
+    assert names == ["small", "tiny", "large", "small", "tiny", "large", "tiny"]
+
+
+def test_the_sensors_cost_is_measured_once_after_the_rounds() -> None:
+    modes = [trial.mode for trial in planned().trials]
+    assert modes == ["performance"] * 60 + ["observer"]
+
+
+def test_quick_is_three_short_launches_without_the_observer() -> None:
+    plan = planned(quick=True)
+    assert Counter(trial.mode for trial in plan.trials) == {"performance": 36}
+    assert {case.scenario.stop for case in plan.cases} == {StopRule(64, 0.3, 10.0)}
+    assert {case.id for case in plan.cases}.isdisjoint(case.id for case in planned().cases)
+
+
+def test_accuracy_is_evaluated_last_and_once_per_artifact_and_backend() -> None:
+    plan = planned(accuracy=True)
+    last = plan.trials[-6:]
+    assert [trial.mode for trial in plan.trials].index("accuracy") == 61
+    assert {trial.mode for trial in last} == {"accuracy"}
+    cells = [(plan.case(trial.case_id).variant, plan.case(trial.case_id).backend) for trial in last]
+    assert len(set(cells)) == 6
+    assert not [trial for trial in planned().trials if trial.mode == "accuracy"]
+
+
+def test_what_is_not_built_is_skipped_with_the_command_that_builds_it() -> None:
+    reason = "its artifact is not built; build it with: harness build mine --variant small"
+    plan = planned(artifacts={**RESOLVED, "small": reason})
+    assert {case.variant for case in plan.cases} == {"large", "tiny"}
+    assert [(skip.variant, skip.backend, skip.scenario) for skip in plan.skips] == [
+        ("small", backend, scenario)
+        for backend in ("null", "onnxruntime")
+        for scenario in ("single-stream", "single-stream-b4")
+    ]
+    assert {skip.reason for skip in plan.skips} == {reason}
+
+
+def test_a_backend_that_the_device_does_not_list_is_skipped() -> None:
+    plan = planned(device=DEVICE, variants=("tiny",), scenarios=("single-stream",))
+    assert [case.backend for case in plan.cases] == ["null"]
+    (skip,) = plan.skips
+    assert (skip.backend, skip.reason) == ("onnxruntime", "bench has no backend onnxruntime (it has: null)")
+
+
+def test_a_backend_that_the_board_turns_out_to_lack_is_taken_out() -> None:
+    whole = planned()
+    less = without_backends(whole, {"onnxruntime": "No module named 'onnxruntime'; pip install onnxruntime"})
+    assert {case.backend for case in less.cases} == {"null"}
+    assert {less.case(trial.case_id).backend for trial in less.trials} == {"null"}
+    assert len(less.skips) == 6
+    assert {skip.reason for skip in less.skips} == {"No module named 'onnxruntime'; pip install onnxruntime"}
+    assert less.id != whole.id
+    assert without_backends(whole, {}) == whole
+
+
+def test_nothing_left_is_an_empty_plan() -> None:
+    plan = planned(artifacts=dict.fromkeys(RESOLVED, "not built"), accuracy=True)
+    assert (plan.cases, plan.trials) == ((), ())
+    assert len(plan.skips) == 12
+
+
+def test_chosen_names_narrow_the_plan_in_the_suites_order() -> None:
+    plan = planned(variants=("tiny", "large"), scenarios=("single-stream-b4",))
+    assert [case.variant for case in plan.cases] == ["large", "large", "tiny", "tiny"]
+    assert {case.scenario.batch for case in plan.cases} == {4}
+
+
+@pytest.mark.parametrize(
+    ("choice", "said"),
+    [
+        ({"variants": ("smal",)}, r"no variant is called 'smal'; did you mean small\? Known: large, small, tiny"),
+        ({"scenarios": ("single-steam-b4",)}, r"no scenario is called 'single-steam-b4'; did you mean single-stream"),
+        ({"scenarios": ("offline",)}, r"no scenario is called 'offline'; known: single-stream, single-stream-b4"),
+    ],
+)
+def test_an_unknown_choice_says_the_nearest(choice: dict[str, tuple[str, ...]], said: str) -> None:
+    with pytest.raises(UnknownName, match=said):
+        planned(**choice)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"variants": (*SUITE.variants, SUITE.variants[0])}, "suite mine has the variant 'large' twice"),
+        ({"scenarios": (Scenario(), Scenario(stop=StopRule(8)))}, "suite mine has the scenario 'single-stream' twice"),
+    ],
+)
+def test_a_name_given_twice_is_refused(changes, said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        planned(replace(SUITE, **changes))
+
+
+def test_the_suites_settings_go_before_the_devices() -> None:
+    plan = planned(replace(SUITE, settings=Settings(threads=4)), replace(BOARD, settings=Settings(threads=2)))
+    assert {case.settings.threads for case in plan.cases} == {4}
+
+
+def test_the_plans_id_is_equal_for_equal_and_new_for_anything_that_changes_a_measurement() -> None:
+    other_inputs = Resolved(facts(variant="tiny", sha256="tiny" * 8), (replace(INPUTS[0], shape=(2, 3, 8, 8)),))
+    other_artifact = Resolved(facts(variant="tiny", sha256="x" * 64), INPUTS)
+    plans = [
+        planned(),
+        planned(seed=1),
+        planned(quick=True),
+        planned(accuracy=True),
+        planned(variants=("tiny",)),
+        planned(replace(SUITE, launches=6)),
+        planned(replace(SUITE, name="other")),
+        planned(device=replace(BOARD, name="other")),
+        planned(device=replace(BOARD, settings=Settings(affinity="none"))),
+        planned(artifacts={**RESOLVED, "tiny": other_artifact}),
+        planned(artifacts={**RESOLVED, "tiny": other_inputs}),
+        planned(artifacts={**RESOLVED, "tiny": "not built"}),
+        planned(instrument=replace(INSTRUMENT, agent_sha256="b" * 64)),
+    ]
+    assert len({plan.id for plan in plans}) == len(plans)
+    assert planned().id == planned().id
