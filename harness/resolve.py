@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness import locks, onnx_file, onnx_session
+from harness.artifacts import locks, onnx_file, onnx_session
 from harness.board import material
 from harness.errors import ModelError, UsageError
 from harness.model.case import ArtifactFacts, Suite, Variant

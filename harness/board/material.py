@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness import onnx_session
 from harness.agent import outputs
+from harness.artifacts import onnx_session
 from harness.board.runner import Board
 from harness.datasets.cifar10 import Split
 from harness.model.case import Case, Signature

@@ -18,13 +18,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.artifacts.locks import ENTRY, MODEL, cache_entry, cache_folder, verify, write_entry, write_lock
+from harness.artifacts.onnx_file import inspect
 from harness.datasets import cifar10
 from harness.datasets.cifar10 import Split
 from harness.errors import BuildError, DataError, UnknownName, UsageError
-from harness.locks import ENTRY, MODEL, cache_entry, cache_folder, verify, write_entry, write_lock
 from harness.model.case import ArtifactFacts, Suite, Variant
 from harness.model.recipe import Initialise, QuantizeStatic, Recipe, TrainRecipe
-from harness.onnx_file import inspect
 from harness.variants import fidelity, quantize
 
 FULL = "full.onnx"  # float32 as exported, from which children are made

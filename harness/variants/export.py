@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
+from harness.artifacts.onnx_session import reference_outputs
 from harness.errors import BuildError
-from harness.onnx_session import reference_outputs
 from harness.variants import fidelity
 
 OPSET = 17

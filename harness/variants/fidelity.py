@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.artifacts.onnx_file import inspect
+from harness.artifacts.onnx_session import open_session, reference_outputs, seeded_inputs
 from harness.datasets.cifar10 import NAME, Split
 from harness.errors import ModelError
 from harness.model.case import Accuracy, Signature
-from harness.onnx_file import inspect
-from harness.onnx_session import open_session, reference_outputs, seeded_inputs
 
 BATCH = 100
 SIGNATURE_VALUES = 256  # harness.agent.outputs has the same number

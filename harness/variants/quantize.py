@@ -16,9 +16,9 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
+from harness.artifacts.onnx_session import open_session
 from harness.errors import BuildError
 from harness.model.recipe import QuantizeStatic
-from harness.onnx_session import open_session
 from harness.variants.fidelity import to_unit
 
 BATCH = 64

@@ -8,12 +8,12 @@ import pytest
 
 pytest.importorskip("torch")
 
+from harness.artifacts.locks import cache_folder, read_lock, verify
+from harness.artifacts.onnx_file import inspect
 from harness.datasets.cifar10 import Split
 from harness.errors import BuildError, DataError, ModelError, UnknownName, UsageError
-from harness.locks import cache_folder, read_lock, verify
 from harness.model.case import Suite, Variant
 from harness.model.recipe import Initialise, QuantizeStatic, Recipe, TrainRecipe
-from harness.onnx_file import inspect
 from harness.variants.build import Data, build_from, release
 from harness.variants.quantize import float_convolutions
 from tests.support.pictures import pictures

@@ -11,9 +11,9 @@ pytest.importorskip("torch")
 
 import torch
 
+from harness.artifacts.onnx_file import inspect
+from harness.artifacts.onnx_session import open_session
 from harness.errors import BuildError
-from harness.onnx_file import inspect
-from harness.onnx_session import open_session
 from harness.variants import catalog, export, fidelity
 
 SHAPE = (3, 32, 32)

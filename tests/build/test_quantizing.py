@@ -9,9 +9,9 @@ import onnx
 import pytest
 from onnx import helper
 
+from harness.artifacts.onnx_file import inspect
 from harness.errors import BuildError
 from harness.model.recipe import QuantizeStatic
-from harness.onnx_file import inspect
 from harness.variants import fidelity, quantize
 from tests.support import models
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from harness.artifacts.locks import read_lock, verify
+from harness.artifacts.onnx_file import inspect
 from harness.datasets import cifar10
 from harness.datasets.cifar10 import Split
-from harness.locks import read_lock, verify
-from harness.onnx_file import inspect
 from harness.variants import fidelity
 from harness.variants.quantize import float_convolutions
 from suites.cifar10 import SUITE

@@ -334,7 +334,7 @@ def test_names_with_markup_or_shell_characters_stay_names(tmp_path: Path) -> Non
     for form in ("md", "csv", "json"):
         assert invoke(tmp_path, "report", "--format", form, "--out", tmp_path / "site").code == 0
     assert set(harness.load(runs_of(tmp_path)[0]).trials["variant"]) == set(NAMES)
-    assert not [path for path in (*tmp_path.rglob("pwned*"), *Path.cwd().glob("pwned*"))]
+    assert [*tmp_path.rglob("pwned*"), *Path.cwd().glob("pwned*")] == []
 
 
 def test_a_model_file_of_such_a_name_is_sent_and_measured(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""A run that is interrupted at any moment keeps what it measured, leaves nothing running, and goes on where it stopped."""
+"""A run interrupted at any moment keeps what it measured, leaves nothing running, and goes on with the rest."""
 
 from __future__ import annotations
 

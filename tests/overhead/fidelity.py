@@ -19,8 +19,9 @@ from pathlib import Path
 
 import numpy as np
 
-from harness import onnx_file, registry, stages
+from harness import registry, stages
 from harness.analysis import stats
+from harness.artifacts import onnx_file
 from harness.board import material
 from harness.board.runner import Board, Job, Material, run_trial
 from harness.model.case import Case, PlannedTrial, Scenario, StopRule

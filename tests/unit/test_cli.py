@@ -32,8 +32,9 @@ def test_what_is_not_said_has_a_default() -> None:
 
 
 def test_everything_that_is_said_arrives() -> None:
-    given = """run mine.py --device board --variant a --variant b --scenario s --model m.onnx --model n.onnx
-    --shape image=1,3 --quick --seed 7 --json - --data here --download --results store --cache cache""".split()
+    given = ["run", "mine.py", "--device", "board", "--variant", "a", "--variant", "b", "--scenario", "s"]
+    given += ["--model", "m.onnx", "--model", "n.onnx", "--shape", "image=1,3", "--quick", "--seed", "7", "--json", "-"]
+    given += ["--data", "here", "--download", "--results", "store", "--cache", "cache"]
     assert options_of(*given) == Options(
         command=("harness", *given),
         suite="mine.py",

@@ -36,7 +36,7 @@ def test_unknown_names_say_the_nearest() -> None:
         registry.load_device("localhst")
     with pytest.raises(UnknownName, match=r"no suite is called 'smke'; did you mean smoke\? Known: .*cifar10"):
         registry.load_suite("smke")
-    with pytest.raises(UnknownName, match="no device is called '../devices/localhost'"):
+    with pytest.raises(UnknownName, match=r"no device is called '\.\./devices/localhost'"):
         registry.load_device("../devices/localhost")
 
 

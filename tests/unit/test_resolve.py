@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import locks
+from harness.artifacts import locks
 from harness.errors import ModelError, UsageError
 from harness.model.case import ArtifactFacts, Suite, TensorSpec, Variant
 from harness.model.recipe import Initialise, Recipe

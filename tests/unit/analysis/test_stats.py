@@ -73,7 +73,7 @@ def test_wilson_stays_within_the_possible() -> None:
 
 @pytest.mark.parametrize("freedom", sorted(T_975))
 def test_a_paired_change_uses_students_t(freedom: int) -> None:
-    """n log ratios, half of them a above and half of them a below a mean of log 1.03 (the odd one on it)."""
+    """Log ratios, half of them a above and half of them a below a mean of log 1.03 (the odd one on it)."""
     count, spread, mean = freedom + 1, 0.01, math.log(1.03)
     half_count = count // 2
     logs = [mean + spread] * half_count + [mean - spread] * half_count + [mean] * (count % 2)

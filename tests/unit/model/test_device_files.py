@@ -44,6 +44,8 @@ def test_every_key_arrives() -> None:
         ('["onnxruntime"]', '"onnxruntime"', r"board\.toml: backends: expected a list, found 'onnxruntime'"),
         ('"cpu"]', "5]", r"board\.toml: collectors\[1\]: expected str, found 5"),
         ('"local"', '"carrier pigeon"', r"board\.toml: transport: 'carrier pigeon' is not one of local"),
+        ('"2,3"', '"2-3"', r"affinity '2-3' is none of: last, none, or core numbers"),
+        ("threads = 4", "threads = 0", r"threads must be 1 or more, not 0"),
         ("[settings]", "settings = 5\n[other]", r"board\.toml: unknown key 'other'"),
         ("schema = 1", "schema = 2", r"board\.toml: schema 2 is not 1; this harness reads 1 only"),
         ("schema = 1", "schema = ", r"board\.toml: not valid TOML: .*line 1"),

@@ -127,7 +127,7 @@ def test_one_unreadable_run_does_not_hide_the_others(folder: Path) -> None:
     found = harness.load(folder.parent)
     assert len(found.trials) == 4
     assert ["harness.run/2" in line for line in found.damaged] == [True]
-    with pytest.raises(NewerSchema, match="harness.run/2"):
+    with pytest.raises(NewerSchema, match=r"harness\.run/2"):
         harness.load(newer)
 
 

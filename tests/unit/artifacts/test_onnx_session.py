@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from harness.artifacts.onnx_file import inspect, reference_outputs, seeded_inputs
 from harness.errors import ModelError
 from harness.model.case import TensorSpec
-from harness.onnx_file import inspect, reference_outputs, seeded_inputs
 from tests.support import models
 
 SPECS = (

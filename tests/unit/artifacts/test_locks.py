@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from harness.artifacts.locks import ENTRY, MODEL, cache_entry, cache_folder, read_lock, verify, write_entry, write_lock
 from harness.errors import ModelError, NewerSchema, UsageError
-from harness.locks import ENTRY, MODEL, cache_entry, cache_folder, read_lock, verify, write_entry, write_lock
 from harness.model.case import Accuracy, ArtifactFacts, Signature
 
 FACTS = ArtifactFacts(

@@ -9,8 +9,8 @@ import onnx
 import pytest
 from onnx import helper
 
-from harness import onnx_cost
-from harness.onnx_file import inspect
+from harness.artifacts import onnx_cost
+from harness.artifacts.onnx_file import inspect
 from tests.support import models
 
 

@@ -8,9 +8,9 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
+from harness.artifacts.onnx_file import inspect
 from harness.errors import ModelError
 from harness.model.case import TensorSpec
-from harness.onnx_file import inspect
 from tests.support import models
 
 

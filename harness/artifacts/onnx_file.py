@@ -1,7 +1,7 @@
 """What an ONNX file is: its inputs, opset, size, hash and cost, found without running it and without torch.
 
 Owns reading a model safely. Weights kept beside the model (external data) are hashed and checked but never loaded,
-so a model of any size is fine. Counting is harness.onnx_cost's, running harness.onnx_session's.
+so a model of any size is fine. Counting is harness.artifacts.onnx_cost's, running harness.artifacts.onnx_session's.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ import onnx
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]  # its stubs are a separate package
 from onnx import TensorProto
 
-from harness import onnx_cost
+from harness.artifacts import onnx_cost
+from harness.artifacts.onnx_session import FEEDABLE, loads, reference_outputs, seeded_inputs
 from harness.errors import ModelError, suggest
 from harness.model.case import TensorSpec
-from harness.onnx_session import FEEDABLE, loads, reference_outputs, seeded_inputs
 
 __all__ = ["OnnxFacts", "inspect", "read", "reference_outputs", "seeded_inputs"]
 
