@@ -1,7 +1,9 @@
 """What `harness run` reports against a bare loop and against MLPerf LoadGen, interleaved in one run.
 
-Every round starts each arm once, in a seeded random order, in a fresh process; the ratios are paired within rounds,
-so that drift cancels. Prints a table; asserts nothing, as a busy machine would make it fail by weather.
+Two tables. The loops together in one process over one session, in short blocks: this prices the loop alone, to a few
+tenths of a percent. Then whole trials against fresh bare processes, each round starting every arm once in a seeded
+random order: this prices everything else, as well as launches of this machine repeat. Ratios are paired within rounds,
+so that drift cancels. Asserts nothing: a busy machine would make it fail by weather.
 
 usage: python -m tests.overhead.fidelity [ROUNDS [SECONDS]]
 """
@@ -16,6 +18,7 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -34,6 +37,10 @@ Measured = dict[str, list[dict[str, float]]]
 def main(rounds: int, seconds: float) -> None:
     """Measure and print."""
     model = registry.suite_path("cifar10").parent / "cifar10" / "fast-int8.onnx"
+    loops = process_arm("together", model, seconds * 4)
+    print(f"\n{model.name}: the loops in one process, {len(loops['bare'])} interleaved blocks each")  # noqa: T201
+    for loop in ("agent", "loadgen"):
+        print(f"  {loop:<20} against bare: {both(loops[loop], loops['bare'])}")  # noqa: T201
     with tempfile.TemporaryDirectory() as folder:
         measured = measure(model, rounds, seconds, Path(folder))
     table(measured, model.name)
@@ -90,23 +97,22 @@ def harness_arm(board: Board, case: Case, sent: Material, number: int) -> dict[s
     }
 
 
-def process_arm(arm: str, model: Path, seconds: float) -> dict[str, float]:
+def process_arm(arm: str, model: Path, seconds: float) -> Any:
     """One of tests.overhead.arms in a fresh process."""
     command = [sys.executable, "-m", "tests.overhead.arms", arm, str(model.resolve()), str(seconds)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise SystemExit(done.stderr)
-    answer: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
-    return answer
+    return json.loads(done.stdout.splitlines()[-1])
 
 
 def table(measured: Measured, model: str) -> None:
     """Paired ratios to the bare loop with 95 % intervals (Student's t on log ratios over rounds)."""
     count = len(measured["bare"])
-    print(f"\n{model}: {count} interleaved rounds; bare p50 {median(measured['bare'], 'p50_s') * 1e3:.4f} ms")  # noqa: T201
+    bare_ms = float(np.median([one["p50_s"] for one in measured["bare"]])) * 1e3
+    print(f"\n{model}: whole processes, {count} interleaved rounds; bare p50 {bare_ms:.4f} ms")  # noqa: T201
     for arm in ARMS[1:]:
-        cells = [f"{key[:3]} {change(measured[arm], measured['bare'], key)}" for key in ("p50_s", "p90_s")]
-        print(f"  {arm:<20} against bare: {'   '.join(cells)}")  # noqa: T201
+        print(f"  {arm:<20} against bare: {both(measured[arm], measured['bare'])}")  # noqa: T201
     cells = [f"{k[:3]} {change(measured['harness'], measured[ARMS[2]], k)}" for k in ("p50_s", "p90_s", "p99_s")]
     print(f"  sensors on against off: {'   '.join(cells)}")  # noqa: T201
     costs = [one["trial_cost_s"] for one in measured["harness"]]
@@ -120,9 +126,9 @@ def change(arm: Sequence[dict[str, float]], base: Sequence[dict[str, float]], ke
     return f"{math.expm1(float(np.median(logs))):+.2%} [{low:+.2%}, {high:+.2%}]"
 
 
-def median(arm: Sequence[dict[str, float]], key: str) -> float:
-    """Over rounds."""
-    return float(np.median([one[key] for one in arm]))
+def both(arm: Sequence[dict[str, float]], base: Sequence[dict[str, float]]) -> str:
+    """p50 and p90 in one line."""
+    return "   ".join(f"{key[:3]} {change(arm, base, key)}" for key in ("p50_s", "p90_s"))
 
 
 if __name__ == "__main__":
