@@ -135,8 +135,8 @@ def read(folder: Path) -> StoredRun:
         except StoreError as error:
             damaged.append(str(error))
     planned = {case.id for case in run.plan.cases}
-    strangers = [trial for trial in trials if trial.run != run.id or trial.case.id not in planned]
-    damaged += [f"{folder}: trial {trial.id} belongs to another run; it is left out" for trial in strangers]
+    strangers = [trial for trial in trials if trial.case.id not in planned]
+    damaged += [f"{folder}: trial {trial.id} is of a case that is not planned; it is left out" for trial in strangers]
     own = sorted((trial for trial in trials if trial not in strangers), key=lambda trial: trial.order)
     return StoredRun(run, folder, tuple(own), tuple(damaged), _finished_utc(folder))
 

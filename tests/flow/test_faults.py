@@ -1,4 +1,4 @@
-"""Bad input and bad luck: one message that says what, where and what to do; the right exit code; nothing measured lost."""
+"""Bad input and bad luck: one message that says what, where and what to do; the right exit code; nothing is lost."""
 
 from __future__ import annotations
 
