@@ -22,7 +22,6 @@ EXIT_DONE = 0
 EXIT_REGRESSION = 1
 EXIT_USAGE = 2
 EXIT_NOTHING_VALID = 3
-EXIT_INTERRUPTED = 130  # the shell's convention for SIGINT
 
 
 class HarnessError(Exception):

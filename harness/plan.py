@@ -27,6 +27,7 @@ from harness.model.case import (
     TensorSpec,
     Variant,
 )
+from harness.model.codec import content_id
 from harness.model.device import Device
 
 T = TypeVar("T")
@@ -95,6 +96,7 @@ def make_plan(
         artifacts=facts,
         harness_version=instrument.harness_version,
         agent_sha256=instrument.agent_sha256,
+        device_id=content_id(device),
     )
 
 

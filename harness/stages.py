@@ -29,7 +29,7 @@ from harness.model.run import RUN_SCHEMA, Run
 from harness.model.trial import Record, Trial
 from harness.model.verdict import RunResult
 from harness.options import Options
-from harness.plan import Choice, Instrument, make_plan, without_backends
+from harness.plan import Choice, Instrument, chosen, make_plan, without_backends
 from harness.resolve import Resolution, adhoc_suite, parse_shapes, resolve
 from harness.store import store
 
@@ -65,6 +65,9 @@ def plan_run(options: Options) -> Planned:
         suite, folder = adhoc_suite(options.models, parse_shapes(options.shapes)), Path.cwd() / "models"
     else:
         suite, folder = registry.load_suite(options.suite)
+    # Narrowed first: a broken file of a variant that was not asked for must stop nobody.
+    names = [variant.name for variant in suite.variants]
+    suite = dataclasses.replace(suite, variants=tuple(chosen("variant", suite.variants, names, options.variants)))
     resolution = resolve(suite, folder, options.cache)
     split = _accuracy_images(options) if suite.dataset == cifar10.NAME else None
     choice = Choice(options.variants, options.scenarios, options.quick, options.seed, accuracy=split is not None)

@@ -28,9 +28,11 @@ def plan(options: Options, _parsed: argparse.Namespace) -> int:
 
 def run(options: Options, _parsed: argparse.Namespace) -> int:
     """Measure; print the table or the JSON summary. 3 where no case came out better than invalid."""
-    from harness import console, stages
+    from harness import console, places, stages
     from harness.report.summary import summary_json
 
+    if options.json and options.json != "-":
+        places.writable(Path(options.json).absolute().parent, "--json")
     planned, board = stages.reach(stages.plan_run(options), options)
     for skip in planned.plan.skips:
         console.message(f"skipped {skip.variant}: {skip.reason}")

@@ -5,6 +5,7 @@ stdout is taken away first: whatever a library prints goes to stderr and cannot 
 
 import json
 import os
+import signal
 import sys
 import time
 
@@ -24,8 +25,11 @@ def main(argv):
     try:
         for line in sys.stdin:
             request = wire.decode(line)
+            # A host that was killed cannot end a request that hangs; the alarm's default action can.
+            signal.alarm(max(1, int(request["deadline_s"])))
             replies.write(wire.encode(agent.answer(request)) + "\n")
             replies.flush()
+            signal.alarm(0)
             if request["do"] == "bye":
                 break
     finally:

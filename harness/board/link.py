@@ -9,6 +9,9 @@ from harness.errors import AgentError
 from harness.model.codec import Json
 from harness.ports import Conversation
 
+# The agent ends itself this long after the host's own deadline, so that a living host always speaks first.
+GRACE_S = 30.0
+
 
 class Link:
     """Requests to one agent. Use as a context manager: the agent is ended on the way out, whatever happened."""
@@ -33,7 +36,7 @@ class Link:
 
     def ask(self, request: str, timeout_s: float, **arguments: Any) -> dict[str, Json]:
         """One request and its result. AgentError with the remote type, text and traceback if it failed there."""
-        self._conversation.send(wire.encode({"do": request, "with": arguments}))
+        self._conversation.send(wire.encode({"do": request, "with": arguments, "deadline_s": timeout_s + GRACE_S}))
         line = self._conversation.receive(timeout_s)
         try:
             reply = wire.decode(line)

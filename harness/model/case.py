@@ -217,13 +217,13 @@ class Plan:
     artifacts: Mapping[str, ArtifactFacts]  # by case id
     harness_version: str
     agent_sha256: str
+    device_id: str  # content hash of everything that the device's file says
 
     @cached_property
     def id(self) -> str:
-        """Content hash of what will be run, by which code."""
-        return content_id(
-            {"cases": [case.id for case in self.cases], "trials": self.trials, "agent": self.agent_sha256}
-        )
+        """Content hash of what will be run, on what, by which code."""
+        cases = [case.id for case in self.cases]
+        return content_id({"cases": cases, "trials": self.trials, "agent": self.agent_sha256, "on": self.device_id})
 
     def case(self, case_id: str) -> Case:
         """The case with that id."""

@@ -62,7 +62,10 @@ def from_json(kind: type[T], data: Json, where: str) -> T:
             values[name] = _convert(hints[name], data[name], f"{where}: {name}")
         elif field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
             raise UsageError(f"{where}: the key {name!r} is missing")
-    return kind(**values)
+    try:
+        return kind(**values)
+    except UsageError as error:  # of the value's own check, which cannot know where it came from
+        raise UsageError(f"{where}: {error}") from None
 
 
 @functools.cache

@@ -188,7 +188,9 @@ def test_a_report_folder_or_summary_that_cannot_be_written_loses_no_trial(tmp_pa
     (tmp_path / "file").write_text("in the way")
     target = tmp_path / "file" / "summary.json"
     answer = invoke(tmp_path, "run", suite, "--device", write_device(tmp_path), "--json", target)
-    refused(answer, 2, f"cannot write {target}", "--json")
+    refused(answer, 2, f"cannot write to {target.parent}", "--json")
+    assert not (tmp_path / "store").exists(), "said before anything was measured"
+    assert invoke(tmp_path, "run", suite, "--device", write_device(tmp_path)).code == 0
     refused(invoke(tmp_path, "report", "--out", tmp_path / "file"), 2, str(tmp_path / "file"), "--out")
     assert invoke(tmp_path, "report", "--format", "json", "--out", tmp_path / "site").code == 0
 

@@ -91,7 +91,7 @@ def plan(cases: Sequence[Case] = (CASE,), launches: int = 2, artifact: ArtifactF
     """A plan of these cases, one after the other."""
     trials = [PlannedTrial(case.id, "performance", launch) for launch in range(launches) for case in cases]
     known = {case.id: artifact or facts() for case in cases}
-    return Plan("scripted", "bench", 0, tuple(cases), (), tuple(trials), known, "0.0", "b" * 64)
+    return Plan("scripted", "bench", 0, tuple(cases), (), tuple(trials), known, "0.0", "b" * 64, "d" * 16)
 
 
 def run(planned: Plan | None = None, **changes: Any) -> Run:

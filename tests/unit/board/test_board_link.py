@@ -5,7 +5,7 @@ import json
 import pytest
 
 from harness.agent import PROTOCOL
-from harness.board.link import Link
+from harness.board.link import GRACE_S, Link
 from harness.errors import AgentError
 
 
@@ -33,14 +33,15 @@ class Scripted:
 def test_a_request_and_its_result() -> None:
     conversation = Scripted({"ok": True, "result": {"load_s": 0.5}})
     assert Link(conversation).ask("load", 7.0, backend="null") == {"load_s": 0.5}
-    assert conversation.sent == [{"do": "load", "with": {"backend": "null"}}]
+    assert conversation.sent == [{"do": "load", "with": {"backend": "null"}, "deadline_s": 7.0 + GRACE_S}]
     assert conversation.timeouts_s == [7.0]
 
 
 def test_hello_carries_the_protocol_and_the_root() -> None:
     conversation = Scripted({"ok": True, "result": {"protocol": PROTOCOL, "facts": {"cores": 4}}})
     assert Link(conversation, "/captured").hello()["facts"] == {"cores": 4}
-    assert conversation.sent == [{"do": "hello", "with": {"protocol": PROTOCOL, "root": "/captured"}}]
+    assert conversation.sent[0]["do"] == "hello"
+    assert conversation.sent[0]["with"] == {"protocol": PROTOCOL, "root": "/captured"}
 
 
 def test_an_agent_of_another_protocol_is_refused() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.agent import PROTOCOL
+from harness.agent import PROTOCOL, wire
 from harness.board.link import Link
 from harness.board.transports import LocalConversation
 from harness.errors import AgentError
@@ -179,6 +179,18 @@ def test_a_hanging_agent_takes_its_sensors_along(link: Link, transport: Recordin
     with pytest.raises(AgentError, match="did not answer"):
         link.ask("load", 0.001, backend="null", artifact=artifact, options={})
     assert living_members(transport.started[0]._process.pid) == []
+
+
+def test_an_agent_whose_host_was_killed_ends_a_hanging_request_by_itself(
+    transport: RecordingTransport, tmp_path: Path
+) -> None:
+    artifact = null_script(tmp_path / "model.json", fail={"at": "load", "how": "hang"})
+    conversation = transport.talk([])
+    arguments = {"backend": "null", "artifact": artifact, "options": {}}
+    conversation.send(wire.encode({"do": "load", "with": arguments, "deadline_s": 1.0}))
+    with pytest.raises(AgentError, match="ended by SIGALRM"):
+        conversation.receive(PATIENCE_S)
+    conversation.close()
 
 
 def test_what_a_library_prints_does_not_reach_the_protocol(

@@ -37,7 +37,7 @@ FULL_FACTS = ArtifactFacts(
 )  # fmt: skip
 PLAN = Plan(
     "s", "d", 7, (host_side.CASE,), (Skip("v", "b", "single-stream", "why"),),
-    (PlannedTrial("c", "accuracy", 0),), {"c": FULL_FACTS}, "0.1", "f" * 64,
+    (PlannedTrial("c", "accuracy", 0),), {"c": FULL_FACTS}, "0.1", "f" * 64, "d" * 16,
 )  # fmt: skip
 
 
