@@ -91,7 +91,8 @@ def test_it_can_be_closed(backend: Any, artifact: str) -> None:
     session = backend.load(artifact, OPTIONS)
     bind(session)
     session.step()
-    session.close()
+    assert session.close() is None
+    assert backend.load(artifact, OPTIONS).input_names() is not None  # another one can be opened after it
 
 
 def test_a_file_that_is_not_there_is_an_error(backend: Any, tmp_path: Path) -> None:

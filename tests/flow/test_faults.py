@@ -18,7 +18,7 @@ from tests.support.scripted_suite import FIRST_STEADY_STEP, script, write_device
 Make = Callable[[Path], Path]
 
 
-def refused(answer: Answer, code: int, *said: str) -> None:
+def assert_refused(answer: Answer, code: int, *said: str) -> None:
     """The program ended with this code and one message that says all of this."""
     assert answer.code == code, answer.err
     messages = [line for line in answer.err.splitlines() if line.startswith("harness: ")]
@@ -65,14 +65,14 @@ BAD_MODELS: dict[str, tuple[Make, tuple[str, ...]]] = {
 def test_a_model_that_cannot_be_used(tmp_path: Path, kind: str) -> None:
     make, said = BAD_MODELS[kind]
     answer = invoke(tmp_path, "run", "--model", make(tmp_path / "mine.onnx"), "--device", write_device(tmp_path))
-    refused(answer, 2, "mine.onnx", *said)
+    assert_refused(answer, 2, "mine.onnx", *said)
     assert runs_of(tmp_path) == []
 
 
 def test_a_model_that_returns_nan_is_invalid_and_says_so(tmp_path: Path) -> None:
     model = models.not_finite(tmp_path / "nan.onnx")
     answer = invoke(tmp_path, "run", "--model", model, "--device", write_device(tmp_path), "--quick", "--json", "-")
-    refused(answer, 3, "nothing valid was measured")
+    assert_refused(answer, 3, "nothing valid was measured")
     (case,) = json.loads(answer.out)["cases"]
     assert case["verdict"] == "invalid"
     assert "output_not_finite" in [finding["code"] for finding in case["findings"]]
@@ -96,7 +96,7 @@ def test_a_model_that_returns_nan_is_invalid_and_says_so(tmp_path: Path) -> None
     ids=lambda value: " ".join(value[:4]),
 )
 def test_a_name_that_is_unknown(tmp_path: Path, arguments: tuple[str, ...], said: tuple[str, ...]) -> None:
-    refused(invoke(tmp_path, *arguments), 2, *said)
+    assert_refused(invoke(tmp_path, *arguments), 2, *said)
 
 
 @pytest.mark.parametrize("arguments", [(), ("rnu",), ("run", "--sed", "x"), ("run", "--seed", "x")])
@@ -116,7 +116,7 @@ def test_a_command_that_is_none(tmp_path: Path, arguments: tuple[str, ...]) -> N
     ],
 )
 def test_a_device_file_that_is_wrong(tmp_path: Path, more: str, said: tuple[str, ...]) -> None:
-    refused(invoke(tmp_path, "run", "smoke", "--device", write_device(tmp_path, more=more)), 2, *said)
+    assert_refused(invoke(tmp_path, "run", "smoke", "--device", write_device(tmp_path, more=more)), 2, *said)
 
 
 @pytest.mark.parametrize(
@@ -130,19 +130,19 @@ def test_a_device_file_that_is_wrong(tmp_path: Path, more: str, said: tuple[str,
 def test_a_suite_file_that_is_wrong(tmp_path: Path, content: str, said: tuple[str, ...]) -> None:
     path = tmp_path / "mine.py"
     path.write_text(content)
-    refused(invoke(tmp_path, "run", path), 2, "mine.py", *said)
+    assert_refused(invoke(tmp_path, "run", path), 2, "mine.py", *said)
 
 
 @pytest.mark.parametrize("durations", [5, [], ["x"], [0.0], "text"])
 def test_a_script_that_is_wrong(tmp_path: Path, durations: object) -> None:
     suite = write_suite(tmp_path, {"a": {"durations_s": durations}})
-    refused(invoke(tmp_path, "run", suite), 2, "0.json", "durations_s must be a list of positive numbers")
+    assert_refused(invoke(tmp_path, "run", suite), 2, "0.json", "durations_s must be a list of positive numbers")
 
 
 def test_two_variants_of_one_name_are_refused(tmp_path: Path) -> None:
     suite = write_suite(tmp_path, {"a": script(), "b": script()})
     suite.write_text(suite.read_text().replace("name='b'", "name='a'"))
-    refused(invoke(tmp_path, "run", suite, "--device", write_device(tmp_path)), 2, "'a'", "scripted", "twice")
+    assert_refused(invoke(tmp_path, "run", suite, "--device", write_device(tmp_path)), 2, "'a'", "scripted", "twice")
 
 
 def test_a_runtime_that_the_board_lacks_is_a_skip_with_its_reason(tmp_path: Path) -> None:
@@ -154,7 +154,7 @@ def test_a_runtime_that_the_board_lacks_is_a_skip_with_its_reason(tmp_path: Path
     assert "skipped a: bench has no backend tensorrt (it has: null)" in answer.err
     assert [case["backend"] for case in json.loads(answer.out)["cases"]] == ["null"]
     alone = write_suite(tmp_path / "alone", {"a": script()}, backends=("tensorrt",))
-    refused(invoke(tmp_path, "run", alone, "--device", device), 3, "nothing to measure", "has no backend tensorrt")
+    assert_refused(invoke(tmp_path, "run", alone, "--device", device), 3, "nothing to measure", "has no backend tensorrt")
 
 
 @pytest.mark.parametrize(
@@ -167,20 +167,20 @@ def test_a_runtime_that_the_board_lacks_is_a_skip_with_its_reason(tmp_path: Path
 def test_a_device_that_names_what_the_agent_does_not_know(tmp_path: Path, changes, said: tuple[str, ...]) -> None:
     device = write_device(tmp_path, **changes)
     for verb in (("run", "smoke"), ("doctor",)):
-        refused(invoke(tmp_path, *verb, "--device", device), 2, "bench.toml", *said)
+        assert_refused(invoke(tmp_path, *verb, "--device", device), 2, "bench.toml", *said)
 
 
 def test_a_results_folder_that_cannot_be_written(tmp_path: Path) -> None:
     """Below a file no folder can be made, by root neither."""
     store_of(tmp_path).write_text("in the way")
     answer = invoke(tmp_path, "run", "smoke", "--device", write_device(tmp_path))
-    refused(answer, 2, f"cannot write to {store_of(tmp_path)}", "--results")
+    assert_refused(answer, 2, f"cannot write to {store_of(tmp_path)}", "--results")
 
 
 def test_a_cache_folder_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "cache").write_text("in the way")
     answer = invoke(tmp_path, "run", "smoke", "--device", write_device(tmp_path))
-    refused(answer, 2, f"cannot write to {tmp_path / 'cache' / 'board'}", "--cache")
+    assert_refused(answer, 2, f"cannot write to {tmp_path / 'cache' / 'board'}", "--cache")
 
 
 def test_a_report_folder_or_summary_that_cannot_be_written_loses_no_trial(tmp_path: Path) -> None:
@@ -188,10 +188,10 @@ def test_a_report_folder_or_summary_that_cannot_be_written_loses_no_trial(tmp_pa
     (tmp_path / "file").write_text("in the way")
     target = tmp_path / "file" / "summary.json"
     answer = invoke(tmp_path, "run", suite, "--device", write_device(tmp_path), "--json", target)
-    refused(answer, 2, f"cannot write to {target.parent}", "--json")
+    assert_refused(answer, 2, f"cannot write to {target.parent}", "--json")
     assert not (tmp_path / "store").exists(), "said before anything was measured"
     assert invoke(tmp_path, "run", suite, "--device", write_device(tmp_path)).code == 0
-    refused(invoke(tmp_path, "report", "--out", tmp_path / "file"), 2, str(tmp_path / "file"), "--out")
+    assert_refused(invoke(tmp_path, "report", "--out", tmp_path / "file"), 2, str(tmp_path / "file"), "--out")
     assert invoke(tmp_path, "report", "--format", "json", "--out", tmp_path / "site").code == 0
 
 
@@ -213,7 +213,7 @@ def test_a_disk_that_fills_up_keeps_what_was_stored_and_the_same_command_goes_on
     command = ["run", suite, "--device", device, "--seed", "1", "--json", "-"]  # which starts with the small one
     assert invoke(tmp_path, "doctor", "--device", tmp_path / "bench.toml").code == 0  # the agent is on the board now
     with nearly_full_disk(8000):
-        refused(invoke(tmp_path, *command), 2, "cannot write", str(store_of(tmp_path)), "make room", "same command")
+        assert_refused(invoke(tmp_path, *command), 2, "cannot write", str(store_of(tmp_path)), "make room", "same command")
     (run,) = runs_of(tmp_path)
     before = {path.name: (path / "trial.json").stat().st_mtime_ns for path in trial_folders(run)}
     assert set(harness.load(run).trials["variant"]) == {"small"}
@@ -253,7 +253,7 @@ def test_memory_that_runs_out_is_said(tmp_path: Path) -> None:
     """An exabyte: more than any machine would promise."""
     suite = write_suite(tmp_path, {"huge": script(memory_bytes=2**60)}, launches=1)
     answer = invoke(tmp_path, "run", suite, "--device", write_device(tmp_path), "--json", "-")
-    refused(answer, 3, "nothing valid was measured")
+    assert_refused(answer, 3, "nothing valid was measured")
     (case,) = json.loads(answer.out)["cases"]
     assert "MemoryError" in case["findings"][0]["evidence"]
 
@@ -311,7 +311,7 @@ def test_results_of_a_newer_schema_are_refused_with_both_numbers(finished, tmp_p
     run = copied(finished[0], tmp_path)
     facts = json.loads((run / "run.json").read_text())
     (run / "run.json").write_text(json.dumps({**facts, "schema": "harness.run/2", "new": 1}))
-    refused(invoke(tmp_path, "report"), 2, "run.json", "schema harness.run/2", "reads up to 1", "upgrade")
+    assert_refused(invoke(tmp_path, "report"), 2, "run.json", "schema harness.run/2", "reads up to 1", "upgrade")
 
 
 NAMES = ["<img src=x onerror=alert(1)>", "$(touch pwned)", "`touch pwned`; touch pwned #", "[bold]x", "a'\"&b"]
