@@ -154,7 +154,9 @@ def test_a_runtime_that_the_board_lacks_is_a_skip_with_its_reason(tmp_path: Path
     assert "skipped a: bench has no backend tensorrt (it has: null)" in answer.err
     assert [case["backend"] for case in json.loads(answer.out)["cases"]] == ["null"]
     alone = write_suite(tmp_path / "alone", {"a": script()}, backends=("tensorrt",))
-    assert_refused(invoke(tmp_path, "run", alone, "--device", device), 3, "nothing to measure", "has no backend tensorrt")
+    assert_refused(
+        invoke(tmp_path, "run", alone, "--device", device), 3, "nothing to measure", "has no backend tensorrt"
+    )
 
 
 @pytest.mark.parametrize(
@@ -213,7 +215,8 @@ def test_a_disk_that_fills_up_keeps_what_was_stored_and_the_same_command_goes_on
     command = ["run", suite, "--device", device, "--seed", "1", "--json", "-"]  # which starts with the small one
     assert invoke(tmp_path, "doctor", "--device", tmp_path / "bench.toml").code == 0  # the agent is on the board now
     with nearly_full_disk(8000):
-        assert_refused(invoke(tmp_path, *command), 2, "cannot write", str(store_of(tmp_path)), "make room", "same command")
+        answer = invoke(tmp_path, *command)
+        assert_refused(answer, 2, "cannot write", str(store_of(tmp_path)), "make room", "same command")
     (run,) = runs_of(tmp_path)
     before = {path.name: (path / "trial.json").stat().st_mtime_ns for path in trial_folders(run)}
     assert set(harness.load(run).trials["variant"]) == {"small"}

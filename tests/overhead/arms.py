@@ -19,11 +19,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from harness.artifacts import onnx_file, onnx_session
 
 from harness import registry
 from harness.agent import measure, state
 from harness.agent.backends.ort import OnnxSession
+from harness.artifacts import onnx_file, onnx_session
 from harness.plan import INPUT_SEED
 
 WARM_UP_S = 0.5
