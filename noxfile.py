@@ -48,7 +48,7 @@ def tests_build(session: nox.Session) -> None:
 @nox.session
 def lint(session: nox.Session) -> None:
     """Style, formatting, and the agent's oldest Python."""
-    session.install("ruff>=0.11", "vermin>=1.6")
+    session.install("ruff>=0.17,<0.18", "vermin>=1.6")
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
     session.run("vermin", "-t=3.6-", "--no-tips", "--violations", "harness/agent")
