@@ -9,11 +9,12 @@ import argparse
 import os
 import signal
 import sys
+import traceback
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from harness import __version__
-from harness.errors import EXIT_DONE, EXIT_NOTHING_VALID, EXIT_USAGE, HarnessError
+from harness.errors import EXIT_DONE, EXIT_NOTHING_VALID, EXIT_USAGE, HarnessError, UsageError
 from harness.options import Options
 from harness.registry import DEFAULT_DEVICE, DEFAULT_SUITE
 
@@ -49,6 +50,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         advice = "finished trials are kept; make room or grant the right, then give the same command again"
         print(f"harness: {where}{error.strerror or error}; {advice}", file=sys.stderr)  # noqa: T201
         return EXIT_USAGE
+    except Exception:  # noqa: BLE001  # Python's own exit code would be 1, which here means a regression
+        traceback.print_exc()
+        print("harness: this is a defect; please report it. Finished trials are kept", file=sys.stderr)  # noqa: T201
+        return EXIT_NOTHING_VALID
 
 
 def _interrupt(_number: int, _frame: object) -> None:
@@ -87,14 +92,16 @@ def _data_arguments(verb: argparse.ArgumentParser) -> None:
 
 
 def _measuring_arguments(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument("suite", nargs="?", default=DEFAULT_SUITE, help="name or .py file (default: %(default)s)")
+    verb.add_argument("suite", nargs="?", help=f"name or .py file (default: {DEFAULT_SUITE})")
     verb.add_argument("--device", default=DEFAULT_DEVICE, metavar="D", help="name or .toml file (default: %(default)s)")
     verb.add_argument("--variant", action="append", default=[], metavar="V", help="only this variant (repeatable)")
     verb.add_argument("--scenario", action="append", default=[], metavar="S", help="only this scenario (repeatable)")
     verb.add_argument("--model", action="append", default=[], metavar="FILE.onnx", help="your own model, not a suite")
     verb.add_argument("--shape", action="append", default=[], metavar="NAME=1,3,224,224", help="a model input's shape")
+    verb.add_argument("--budget", type=_seconds, metavar="SECONDS", help="most time for the measured part of a launch")
     verb.add_argument("--quick", action="store_true", help="3 short launches: a look, without intervals")
     verb.add_argument("--seed", type=int, default=0, help="of the order of trials (default: %(default)s)")
+    verb.add_argument("--report", type=Path, metavar="DIR", help="write the HTML report there when the run has ended")
     verb.add_argument("--json", metavar="FILE|-", help="write the summary as JSON (- for stdout, instead of the table)")
     _data_arguments(verb)
     _common_arguments(verb)
@@ -104,7 +111,6 @@ def _report_arguments(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("runs", nargs="*", default=["last"], metavar="RUN", help="run id, its start, a folder, or last")
     verb.add_argument("--out", type=Path, default=Path("reports/site"), metavar="DIR", help="default: %(default)s")
     verb.add_argument("--format", default="html", choices=("html", "md", "csv", "json"), help="default: %(default)s")
-    _data_arguments(verb)
     _common_arguments(verb)
 
 
@@ -121,14 +127,41 @@ def _build_arguments(verb: argparse.ArgumentParser) -> None:
     _common_arguments(verb)
 
 
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not 0 < seconds < float("inf"):
+        raise ValueError
+    return seconds
+
+
+def _user_cache(environment: Mapping[str, str]) -> Path:
+    if environment.get("XDG_CACHE_HOME"):
+        return Path(environment["XDG_CACHE_HOME"]) / "edge-harness"
+    try:
+        return Path.home() / ".cache" / "edge-harness"
+    except RuntimeError:
+        raise UsageError("this user has no home folder for the cache; name one with --cache") from None
+
+
+def _check_together(parsed: argparse.Namespace) -> None:
+    """Arguments that contradict each other must not be dropped in silence."""
+    models = getattr(parsed, "model", [])
+    if models and parsed.suite:
+        raise UsageError(f"--model measures your own files and takes no suite; leave out {parsed.suite!r} or --model")
+    if models and parsed.data:
+        raise UsageError("--data belongs to a suite's image set; with --model there is none to read")
+    if getattr(parsed, "shape", []) and not models:
+        raise UsageError("--shape names an input of --model FILE.onnx; a suite knows its inputs")
+
+
 def _options(parsed: argparse.Namespace, given: Sequence[str], environment: Mapping[str, str]) -> Options:
-    home_cache = Path(environment.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "edge-harness"
     named = getattr(parsed, "data", None)
     from_environment = environment.get("HARNESS_DATA")
-    cache = parsed.cache or home_cache
+    cache = parsed.cache or _user_cache(environment)
+    _check_together(parsed)
     return Options(
         command=("harness", *given),
-        suite=getattr(parsed, "suite", DEFAULT_SUITE),
+        suite=getattr(parsed, "suite", None) or DEFAULT_SUITE,
         device=getattr(parsed, "device", DEFAULT_DEVICE),
         results=parsed.results,
         cache=cache,
@@ -139,6 +172,8 @@ def _options(parsed: argparse.Namespace, given: Sequence[str], environment: Mapp
         models=tuple(getattr(parsed, "model", ())),
         shapes=tuple(getattr(parsed, "shape", ())),
         quick=getattr(parsed, "quick", False),
+        budget_s=getattr(parsed, "budget", None),
+        report=getattr(parsed, "report", None),
         seed=getattr(parsed, "seed", 0),
         json=getattr(parsed, "json", None),
         download=getattr(parsed, "download", False),

@@ -28,12 +28,15 @@ _COLUMNS = (
     "memory_peak_bytes",
     "model_size_bytes",
 )
+_LEGEND = (
+    "small type: 95 % interval; (lock): recorded for this artifact, not measured here; a dash: missing, see the report"
+)
 _STYLE = {"valid": "green", "doubtful": "yellow", "invalid": "red"}
 
 
 def message(text: str) -> None:
     """A line on stderr."""
-    Console(stderr=True, highlight=False, soft_wrap=True).print(escape(text))
+    Terminal(stderr=True).print(printable(text), soft_wrap=True)
 
 
 def plain(text: str) -> None:
@@ -45,7 +48,7 @@ class RunView(AbstractContextManager["RunView"]):
     """The progress of a run; call it with each Progress."""
 
     def __init__(self) -> None:
-        self._console = Console(stderr=True, highlight=False)
+        self._console, self._told = Terminal(stderr=True), False
         self._bar = Bar(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -64,17 +67,22 @@ class RunView(AbstractContextManager["RunView"]):
 
     def __call__(self, progress: Progress) -> None:
         """Advance; a failed trial is said at once."""
-        text = f"{escape(progress.case.variant)} {progress.mode} {progress.launch + 1}"
+        if progress.resumed and not self._told:
+            self._told = True
+            there = f"{progress.resumed} of {progress.total} trials are there"
+            self._console.print(f"going on with an interrupted run: {there}")
+        planned = progress.planned
+        text = f"{printable(progress.case.variant)} {planned.mode} {planned.launch + 1}"
         self._bar.update(self._task, description=text, completed=progress.number, total=progress.total)
-        if progress.trial is not None and progress.trial.status == "failed":
-            first = progress.trial.message.splitlines()[0]
-            self._console.print(f"[red]failed[/red] {text}: {escape(first)}")
+        if progress.finished is not None and progress.finished.status == "failed":
+            first = progress.finished.message.splitlines()[0]
+            self._console.print(f"[red]failed[/red] {text}: {printable(first)}")
 
 
 def print_plan(plan: Plan) -> None:
     """Cases and skips, as they would be run."""
-    console = Console(highlight=False)
-    table = Table(title=escape(f"{plan.suite} on {plan.device}: {len(plan.trials)} trials, seed {plan.seed}"))
+    console = _wide_console()
+    table = Table(title=printable(f"{plan.suite} on {plan.device}: {len(plan.trials)} trials, seed {plan.seed}"))
     for heading in ("case", "variant", "precision", "backend", "scenario", "launches", "also"):
         table.add_column(heading)
     for case in plan.cases:
@@ -82,16 +90,16 @@ def print_plan(plan: Plan) -> None:
         launches = sum(trial.mode == "performance" for trial in own)
         also = ", ".join(trial.mode for trial in own if trial.mode != "performance")
         cells = (case.id[:8], case.variant, case.precision, case.backend, case.scenario.name, str(launches), also)
-        table.add_row(*(escape(cell) for cell in cells))
+        table.add_row(*(printable(cell) for cell in cells))
     console.print(table)
     for skip in plan.skips:
-        console.print(f"[yellow]skipped[/yellow] {escape(skip.variant)} ({skip.backend}): {escape(skip.reason)}")
+        console.print(f"[yellow]skipped[/yellow] {printable(skip.variant)} ({skip.backend}): {printable(skip.reason)}")
 
 
 def print_result(result: RunResult) -> None:
     """The trade-off table, what is doubted and why, and the notes."""
     console = _wide_console()
-    table = Table(title=escape(f"{result.run['suite']} on {result.device['title']} ({result.run['id']})"))
+    table = Table(title=printable(f"{result.run['suite']} on {result.device['title']} ({result.run['id']})"))
     table.add_column("variant", overflow="fold", min_width=8)
     for name in _COLUMNS:
         metric = REGISTRY[name]
@@ -101,39 +109,58 @@ def print_result(result: RunResult) -> None:
     for one in result.cases:
         style = _STYLE[one.verdict]
         cells = [_cell(one, name) for name in _COLUMNS]
-        table.add_row(escape(names[one.case.id]), *cells, f"[{style}]{one.verdict}[/{style}]")
+        table.add_row(printable(names[one.case.id]), *cells, f"[{style}]{one.verdict}[/{style}]")
     console.print(table)
-    console.print("[dim]small type: 95 % interval over launches; a dash: not measured, reasons in the report[/dim]")
+    console.print(f"[dim]{_LEGEND}[/dim]")
     for one in result.cases:
         for finding in one.findings:
             if finding.severity != "note":
                 style = "red" if finding.severity == "invalid" else "yellow"
-                text = escape(f"{names[one.case.id]}: {finding.evidence}. {finding.advice}")
+                text = printable(f"{names[one.case.id]}: {finding.evidence}. {finding.advice}")
                 console.print(f"[{style}]{finding.code}[/{style}] {text}")
     for skip in result.skips:
-        console.print(f"[yellow]skipped[/yellow] {escape(str(skip['variant']))}: {escape(str(skip['reason']))}")
+        console.print(f"[yellow]skipped[/yellow] {printable(str(skip['variant']))}: {printable(str(skip['reason']))}")
     for note in result.notes:
-        console.print(escape(note))
+        console.print(printable(note))
 
 
-def _wide_console() -> Console:
+def printable(text: str) -> str:
+    """Text from a file's name or a message, as plain text: no markup, and nothing that steers a terminal."""
+    return escape("".join(sign if sign.isprintable() else "\ufffd" for sign in text))
+
+
+class Terminal(Console):
+    """A console that takes text as it is, and leaves a reader who went away (`| head`) to the caller."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(highlight=False, emoji=False, **settings)
+
+    def on_broken_pipe(self) -> None:
+        """Rich would exit with 1, which here means a regression."""
+        raise BrokenPipeError
+
+
+def _wide_console() -> Terminal:
     """The terminal, or 124 columns where that is narrower: a table that folds numbers cannot be read."""
-    return Console(highlight=False, width=max(124, Console().width))
+    return Terminal(width=max(124, Console().width))
 
 
 def print_rows(title: str, headings: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     """A plain table."""
-    table = Table(title=escape(title))
+    table = Table(title=printable(title))
     for heading in headings:
         table.add_column(heading, overflow="fold")
     for row in rows:
-        table.add_row(*(escape(str(cell)) for cell in row))
+        table.add_row(*(printable(str(cell)) for cell in row))
     _wide_console().print(table)
 
 
 def _cell(one: CaseResult, name: str) -> str:
     summary = one.metrics.get(name)
-    return "–" if summary is None else _with_interval(summary)
+    if summary is None:
+        return "–"
+    # A figure of the lock must never pass for one that was measured.
+    return _with_interval(summary) + ("\n[dim](lock)[/dim]" if "not measured here" in summary.method else "")
 
 
 def _with_interval(summary: Summary) -> str:

@@ -22,6 +22,8 @@ class Options:
     models: tuple[str, ...] = ()
     shapes: tuple[str, ...] = ()
     quick: bool = False
+    budget_s: float | None = None
+    report: Path | None = None
     seed: int = 0
     json: str | None = None
     download: bool = False

@@ -53,6 +53,7 @@ class Choice:
     quick: bool = False
     seed: int = 0
     accuracy: bool = False
+    budget_s: float | None = None
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ def make_plan(
     for variant in variants:
         for backend in suite.backends:
             for scenario in scenarios:
-                made = _case(suite, device, (variant, backend, scenario), artifacts[variant.name], quick=choice.quick)
+                made = _case(suite, device, (variant, backend, scenario), artifacts[variant.name], choice)
                 if isinstance(made, Skip):
                     skips.append(made)
                 else:
@@ -117,12 +118,19 @@ def ordered_trials(cases: Sequence[Case], launches: int, choice: Choice) -> tupl
 def without_backends(plan: Plan, reasons: Mapping[str, str]) -> Plan:
     """The plan less the cases of backends that the board turned out not to have, each as a skip with its reason."""
     gone = {case.id: case for case in plan.cases if case.backend in reasons}
+    kept = [trial for trial in plan.trials if trial.case_id not in gone]
+    left = tuple(case for case in plan.cases if case.id not in gone)
+    observed = [trial for trial in plan.trials if trial.mode == "observer"]
+    if left and observed and observed[0].case_id in gone:
+        # The sensors' cost is priced on another case then, at the same place in the order.
+        place = sum(trial.mode == "performance" for trial in kept)
+        kept.insert(place, dataclasses.replace(observed[0], case_id=left[-1].id))
     skips = tuple(Skip(case.variant, case.backend, case.scenario.name, reasons[case.backend]) for case in gone.values())
     return dataclasses.replace(
         plan,
-        cases=tuple(case for case in plan.cases if case.id not in gone),
+        cases=left,
         skips=plan.skips + skips,
-        trials=tuple(trial for trial in plan.trials if trial.case_id not in gone),
+        trials=tuple(kept),
     )
 
 
@@ -143,7 +151,7 @@ def _check_names(suite: Suite) -> None:
 
 
 def _case(
-    suite: Suite, device: Device, cell: tuple[Variant, str, Scenario], resolved: Resolved | str, *, quick: bool
+    suite: Suite, device: Device, cell: tuple[Variant, str, Scenario], resolved: Resolved | str, choice: Choice
 ) -> Case | Skip:
     variant, backend, scenario = cell
     if isinstance(resolved, str):
@@ -158,11 +166,16 @@ def _case(
         precision=resolved.facts.precision,
         backend=backend,
         device=device.name,
-        scenario=dataclasses.replace(scenario, stop=QUICK_STOP) if quick else scenario,
+        scenario=dataclasses.replace(scenario, stop=_stop_rule(scenario, choice)),
         settings=suite.settings or device.settings,
         inputs=resolved.inputs,
         input_seed=INPUT_SEED,
     )
+
+
+def _stop_rule(scenario: Scenario, choice: Choice) -> StopRule:
+    rule = QUICK_STOP if choice.quick else scenario.stop
+    return rule if choice.budget_s is None else dataclasses.replace(rule, budget_s=choice.budget_s)
 
 
 def _one_per_artifact(cases: Sequence[Case]) -> list[Case]:

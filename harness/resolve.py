@@ -13,21 +13,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.artifacts import locks, onnx_file, onnx_session
-from harness.board import material
+from harness.artifacts import locks, onnx_file
 from harness.errors import ModelError, UsageError
 from harness.model.case import ArtifactFacts, Suite, Variant
-from harness.plan import INPUT_SEED, Resolved
-
-SCRIPT_SUFFIX = ".json"  # of the null backend's scripts
+from harness.plan import Resolved
 
 
 @dataclass(frozen=True)
 class Source:
-    """Where an artifact's files lie on the host; the model first."""
+    """Where an artifact's files lie on the host, the model first; `sha256` is the model file's own."""
 
     folder: Path
     files: tuple[str, ...]
+    sha256: str
 
 
 @dataclass(frozen=True)
@@ -87,21 +85,23 @@ def _find(
     released, cache = known
     if variant.file is not None:
         path = folder.parent / variant.file
-        return _script(variant, path) if path.suffix == SCRIPT_SUFFIX else _own_model(variant, path)
+        return _script(variant, path) if "null" in suite.backends else _own_model(variant, path)
     if released is not None and variant.recipe is not None and released.recipe_id == variant.recipe.id:
-        return _with_inputs(released, locks.verify(released, folder.parent))
+        return _with_inputs(variant, released, locks.verify(released, folder.parent))
     command = f"harness build {suite.name} --variant {variant.name}"
     built = locks.cache_entry(cache, variant.recipe.id) if variant.recipe is not None else None
     if built is not None:
-        return _with_inputs(*built)
+        facts, path = built
+        return _with_inputs(variant, facts, locks.verify(facts, path.parent))
     if released is not None:
         return f"its released artifact is of another recipe; build this one with: {command}"
     return f"its artifact is not built; build it with: {command}"
 
 
-def _with_inputs(facts: ArtifactFacts, path: Path) -> tuple[Resolved, Source]:
+def _with_inputs(variant: Variant, facts: ArtifactFacts, path: Path) -> tuple[Resolved, Source]:
     found = onnx_file.inspect(path, {})
-    return Resolved(facts, found.inputs), Source(path.parent, (path.name, *found.files[1:]))
+    told = dataclasses.replace(facts, title=variant.title, role=variant.role)
+    return Resolved(told, found.inputs), Source(path.parent, (path.name, *found.files[1:]), facts.sha256)
 
 
 def _own_model(variant: Variant, path: Path) -> tuple[Resolved, Source]:
@@ -114,13 +114,14 @@ def _own_model(variant: Variant, path: Path) -> tuple[Resolved, Source]:
         precision=found.precision,
         parent=variant.parent,
         parameters=found.parameters,
-        macs=found.macs,
+        macs=None if found.uncounted else found.macs,
+        uncounted=found.uncounted,
         accuracy_missing="no labelled data is known for this model",
-        signature=material.reference_signature(path, onnx_session.seeded_inputs(found.inputs, INPUT_SEED)),
+        title=variant.title,
+        role=variant.role,
     )
-    if not (facts.signature and facts.signature.values):
-        facts = dataclasses.replace(facts, signature=None)
-    return Resolved(facts, found.inputs), Source(path.parent, found.files)
+    sha256 = hashlib.sha256(path.read_bytes()).hexdigest() if len(found.files) > 1 else found.sha256
+    return Resolved(facts, found.inputs), Source(path.parent, found.files, sha256)
 
 
 def _script(variant: Variant, path: Path) -> tuple[Resolved, Source]:
@@ -141,8 +142,10 @@ def _script(variant: Variant, path: Path) -> tuple[Resolved, Source]:
         precision=variant.precision,
         parent=variant.parent,
         accuracy_missing="a scripted model predicts nothing",
+        title=variant.title,
+        role=variant.role,
     )
-    return Resolved(facts, ()), Source(path.parent, (path.name,))
+    return Resolved(facts, ()), Source(path.parent, (path.name,), facts.sha256)
 
 
 def _unique_names(paths: list[Path]) -> list[str]:

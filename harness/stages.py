@@ -5,11 +5,13 @@ Owns the order and the resuming; every step's work lives in the layer it calls.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import subprocess
 import sys
 from array import array
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import metadata
@@ -18,12 +20,13 @@ from pathlib import Path
 import harness
 from harness import places, registry
 from harness.board import material, pack
+from harness.board.reference import reference_signature
 from harness.board.runner import Board, Job, Material, probe, run_trial, trial_id, utc_now
 from harness.board.transports import connect
 from harness.datasets import cifar10
 from harness.errors import AgentError, DataError, DeviceFileError, NothingMeasured
-from harness.model.case import Case, Plan
-from harness.model.codec import Json, to_json
+from harness.model.case import Case, Plan, PlannedTrial
+from harness.model.codec import Json, content_id, to_json
 from harness.model.device import Device
 from harness.model.run import RUN_SCHEMA, Run
 from harness.model.trial import Record, Trial
@@ -34,6 +37,8 @@ from harness.resolve import Resolution, adhoc_suite, parse_shapes, resolve
 from harness.store import store
 
 QUICK_IMAGES = 1000
+# What must be equal for two trials to belong to one run.
+SAME_MACHINE = ("cpu", "machine", "cores", "cores_allowed", "memory_bytes", "kernel", "python")
 
 
 @dataclass(frozen=True)
@@ -48,21 +53,24 @@ class Planned:
 
 @dataclass(frozen=True)
 class Progress:
-    """Told before and after each trial; `trial` is None before."""
+    """Told before and after each trial; `finished` is None before. `resumed`: trials that were there at the start."""
 
     number: int
     total: int
     case: Case
-    mode: str
-    launch: int
-    trial: Trial | None
+    planned: PlannedTrial
+    finished: Trial | None
+    resumed: int
+
+
+Show = Callable[[Progress], None]
 
 
 def plan_run(options: Options) -> Planned:
     """Everything that can be decided without the board. UsageError and its kin for whatever is wrong with the input."""
     device = registry.load_device(options.device)
     if options.models:
-        suite, folder = adhoc_suite(options.models, parse_shapes(options.shapes)), Path.cwd() / "models"
+        suite, folder = adhoc_suite(options.models, parse_shapes(options.shapes)), Path.cwd() / "(no suite)"
     else:
         suite, folder = registry.load_suite(options.suite)
     # Narrowed first: a broken file of a variant that was not asked for must stop nobody.
@@ -70,16 +78,36 @@ def plan_run(options: Options) -> Planned:
     suite = dataclasses.replace(suite, variants=tuple(chosen("variant", suite.variants, names, options.variants)))
     resolution = resolve(suite, folder, options.cache)
     split = _accuracy_images(options) if suite.dataset == cifar10.NAME else None
-    choice = Choice(options.variants, options.scenarios, options.quick, options.seed, accuracy=split is not None)
+    choice = Choice(
+        options.variants, options.scenarios, options.quick, options.seed, split is not None, options.budget_s
+    )
     instrument = Instrument(harness.__version__, pack.archive()[1])
     return Planned(make_plan(suite, device, resolution.artifacts, choice, instrument), device, resolution, split)
 
 
 def reach(planned: Planned, options: Options) -> tuple[Planned, Board]:
-    """The board, asked what it has; cases of backends that it lacks become skips."""
+    """The board, asked what it has; cases of backends that it lacks become skips, and the rest of the plan is tied to
+    what it said, so that a run is resumed only on the same machine with the same runtimes."""
     board = board_of(planned.device, options.cache)
-    reasons = ask(board, options.device)["backends_unavailable"]
-    return dataclasses.replace(planned, plan=without_backends(planned.plan, reasons)), board
+    answer = ask(board, options.device)
+    plan = without_backends(planned.plan, answer["backends_unavailable"])
+    hardware = {name: answer["facts"].get(name) for name in SAME_MACHINE}
+    plan = dataclasses.replace(plan, board_id=content_id({"hardware": hardware, "runtimes": answer["backends"]}))
+    return dataclasses.replace(planned, plan=plan), board
+
+
+def with_references(planned: Planned, board: Board, options: Options) -> Planned:
+    """The reference output of every artifact that came without one: the user's own models. ModelError where one fails.
+
+    They are computed on this machine, whatever the board is: a second opinion from another one is worth more.
+    """
+    here = board if board.device.transport == "local" else board_of(registry.load_device("localhost"), options.cache)
+    artifacts = dict(planned.plan.artifacts)
+    for case in planned.plan.cases:
+        if case.inputs and artifacts[case.id].signature is None:
+            signature = reference_signature(here, case, _material(here, planned, case, options))
+            artifacts[case.id] = dataclasses.replace(artifacts[case.id], signature=signature)
+    return dataclasses.replace(planned, plan=dataclasses.replace(planned.plan, artifacts=artifacts))
 
 
 def ask(board: Board, name: str) -> dict[str, Json]:
@@ -94,10 +122,15 @@ def ask(board: Board, name: str) -> dict[str, Json]:
 
 def board_of(device: Device, cache: Path) -> Board:
     """The device within reach, through its transport."""
-    return Board(device, connect(device.transport, places.writable(cache / "board", "--cache"), sys.executable))
+    return Board(device, connect(device.transport, places.writable(board_folder(cache), "--cache"), sys.executable))
 
 
-def measure(planned: Planned, board: Board, options: Options, show: Callable[[Progress], None]) -> Path:
+def board_folder(cache: Path) -> Path:
+    """What was sent to this machine as a board."""
+    return cache / "board"
+
+
+def measure(planned: Planned, board: Board, options: Options, show: Show) -> Path:
     """Run what is planned and not yet stored; returns the run's folder. Each trial is stored before the next starts.
 
     NothingMeasured if the plan is empty. KeyboardInterrupt passes through: what was stored stays, and the same
@@ -107,22 +140,37 @@ def measure(planned: Planned, board: Board, options: Options, show: Callable[[Pr
     if not plan.cases:
         raise NothingMeasured(_why_nothing(plan))
     root = places.writable(options.results, "--results")
-    run = store.resumable(root, plan.id) or new_run(planned, options)
-    folder = store.begin(root, run)
-    with store.held(folder):
-        done = store.finished_trials(folder)
-        materials = {case.id: _material(board, planned, case, options) for case in plan.cases}
-        for number, trial in enumerate(plan.trials):
-            if trial_id(run.id, trial) in done:
-                continue
-            case = plan.case(trial.case_id)
-            show(Progress(number, len(plan.trials), case, trial.mode, trial.launch, None))
-            finished = run_trial(board, Job(run.id, case, trial, number, materials[case.id]))
-            store.append(folder, finished)
-            show(Progress(number + 1, len(plan.trials), case, trial.mode, trial.launch, finished))
-        trials = store.read(folder).trials
-        store.finish(folder, utc_now(), len(trials), sum(trial.status == "failed" for trial in trials))
+    with lease(planned.device, options):
+        planned = with_references(planned, board, options)
+        plan = planned.plan
+        resumed = store.resumable(root, plan.id)
+        run = resumed or new_run(planned, options)
+        folder = root / run.id if resumed else store.begin(root, run)
+        with store.held(folder):
+            _run_trials(board, planned, options, (run, folder, show))
     return folder
+
+
+def lease(device: Device, options: Options) -> AbstractContextManager[None]:
+    """Hold the board: two runs at once would measure each other. UsageError where another process has it."""
+    busy = f"{device.name} is being measured by another harness process; wait until it has ended"
+    return places.held(board_folder(options.cache), busy)
+
+
+def _run_trials(board: Board, planned: Planned, options: Options, to: tuple[Run, Path, Show]) -> None:
+    run, folder, show = to
+    plan, done = planned.plan, store.finished_trials(folder)
+    materials = {case.id: _material(board, planned, case, options) for case in plan.cases}
+    for number, trial in enumerate(plan.trials):
+        if trial_id(run.id, trial) in done:
+            continue
+        case = plan.case(trial.case_id)
+        show(Progress(number, len(plan.trials), case, trial, None, len(done)))
+        finished = run_trial(board, Job(run.id, case, trial, number, materials[case.id]))
+        store.append(folder, finished)
+        show(Progress(number + 1, len(plan.trials), case, trial, finished, len(done)))
+    trials = store.read(folder).trials
+    store.finish(folder, utc_now(), len(trials), sum(trial.status == "failed" for trial in trials))
 
 
 def conclude(folder: Path) -> tuple[RunResult, dict[str, Record]]:
@@ -152,6 +200,7 @@ def _material(board: Board, planned: Planned, case: Case, options: Options) -> M
     split = planned.split
     return Material(
         artifact=material.send_artifact(board, source.folder, source.files, case.artifact_sha256),
+        sha256=source.sha256,
         inputs=material.send_inputs(board, case),
         images=material.send_images(board, split) if split is not None else None,
         labels=_labels(split, options) if split is not None else array("d"),
@@ -183,15 +232,23 @@ def new_run(planned: Planned, options: Options) -> Run:
 
 def _versions() -> dict[str, str]:
     """Of the host's side; the board's own are in every trial."""
-    names = ("numpy", "onnx", "onnxruntime", "pandas", "pyarrow", "plotly")
-    return {"python": sys.version.split()[0], **{name: metadata.version(name) for name in names}}
+    found = {"python": sys.version.split()[0]}
+    for name in ("numpy", "onnx", "onnxruntime", "pandas", "pyarrow", "plotly"):
+        with contextlib.suppress(metadata.PackageNotFoundError):  # onnxruntime-gpu goes by another name
+            found[name] = metadata.version(name)
+    return found
 
 
 def _commit() -> tuple[str, bool] | None:
     """Commit and dirty flag of the checkout that this code runs from; None outside one."""
-    root = places.builtin()["suites"].parent
+    root = places.checkout()
+    if root is None:  # an installed copy may lie inside somebody else's repository
+        return None
     command = ["git", "-C", str(root)]
     try:
+        top = subprocess.run([*command, "rev-parse", "--show-toplevel"], capture_output=True, text=True, check=True)
+        if Path(top.stdout.strip()) != root:
+            return None
         head = subprocess.run([*command, "rev-parse", "HEAD"], capture_output=True, text=True, check=True)
         changed = subprocess.run([*command, "status", "--porcelain"], capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError):

@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from harness.errors import EXIT_DONE, EXIT_NOTHING_VALID, BuildError, StoreError
+from harness.errors import EXIT_DONE, EXIT_NOTHING_VALID, DataError, StoreError
 from harness.options import Options
 
 Verb = Callable[[Options, argparse.Namespace], int]
@@ -43,6 +43,8 @@ def run(options: Options, _parsed: argparse.Namespace) -> int:
         _write_json(summary_json(result), options.json)
     if options.json != "-":
         console.print_result(result)
+    if options.report:
+        console.plain(str(_write_report(folder, "html", options.report)))
     console.message(f"stored in {folder}; its report: harness report {folder.name}")
     if all(case.verdict == "invalid" for case in result.cases):
         console.message("harness: nothing valid was measured; the reasons stand above")
@@ -52,22 +54,28 @@ def run(options: Options, _parsed: argparse.Namespace) -> int:
 
 def report(options: Options, parsed: argparse.Namespace) -> int:
     """Write the report of each named run."""
-    from harness import console, stages
-    from harness.report import reporter
+    from harness import console
     from harness.store import store
 
-    chosen = reporter(parsed.format)
     for name in parsed.runs:
         folder = store.find_run(options.results, name)
-        result, records = stages.conclude(folder)
-        target = parsed.out / f"{folder.name}{chosen.suffix}"
-        try:
-            parsed.out.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(chosen.render(result, records))
-        except OSError as error:
-            raise StoreError(f"cannot write {target}: {error.strerror}; name another folder with --out") from None
-        console.plain(str(target))
+        console.plain(str(_write_report(folder, parsed.format, parsed.out)))
     return EXIT_DONE
+
+
+def _write_report(folder: Path, form: str, out: Path) -> Path:
+    from harness import stages
+    from harness.report import reporter
+
+    chosen = reporter(form)
+    result, records = stages.conclude(folder)
+    target = out / f"{folder.name}{chosen.suffix}"
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(chosen.render(result, records))
+    except OSError as error:
+        raise StoreError(f"cannot write {target}: {error.strerror}; name another folder") from None
+    return target
 
 
 def devices(_options: Options, _parsed: argparse.Namespace) -> int:
@@ -100,12 +108,13 @@ def doctor(options: Options, _parsed: argparse.Namespace) -> int:
 def build(options: Options, parsed: argparse.Namespace) -> int:
     """Build what is missing of a suite into the cache; with --release, copy it beside the suite and lock it."""
     from harness import console, registry
+    from harness.datasets import cifar10
 
     suite, folder = registry.load_suite(options.suite)
-    try:
-        from harness.variants import build as building
-    except ImportError as error:
-        raise BuildError(f"building needs the extra: pip install 'edge-harness[build]' ({error})") from None
+    from harness.variants import build as building
+
+    if options.download and suite.dataset == cifar10.NAME:
+        _fetch(options.data)
     names = options.variants or tuple(variant.name for variant in suite.variants)
     built = building.build(suite, names, options.data, options.cache, console.message)
     if parsed.release:
@@ -114,6 +123,16 @@ def build(options: Options, parsed: argparse.Namespace) -> int:
         accuracy = f"top-1 {facts.accuracy.top1:.2%}" if facts.accuracy else facts.accuracy_missing or ""
         console.plain(f"{name}: {facts.size_bytes / 1e6:.2f} MB, {accuracy}, sha256 {facts.sha256[:16]}")
     return EXIT_DONE
+
+
+def _fetch(data: Path) -> None:
+    """Download the image set unless it is there."""
+    from harness.datasets import cifar10
+
+    try:
+        cifar10.find(data)
+    except DataError:
+        cifar10.download(data)
 
 
 def _write_json(value: object, target: str) -> None:

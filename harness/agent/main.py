@@ -50,6 +50,7 @@ class Agent:
             "probe": self.probe,
             "prepare": self.prepare,
             "load": self.load,
+            "infer": self.infer,
             "measure": self.measure,
             "observe": self.observe,
             "evaluate": self.evaluate,
@@ -119,9 +120,17 @@ class Agent:
             "import_s": imported - begin,
             "load_s": time.perf_counter() - loading,
             "memory_before": before,
+            "artifact_sha256": outputs.file_sha256(artifact),
             "versions": runtime.versions(),
             "facts": self._session.facts(),
         }
+
+    def infer(self, inputs):
+        """One inference, untimed: the signature of its output."""
+        self._session.bind(outputs.load_inputs(inputs))
+        self._session.step()
+        signature, finite = outputs.signature(self._session.outputs())
+        return {"signature": signature, "finite": finite}
 
     def measure(self, scenario, inputs, path):
         """First inference, warm-up, steady state. Columns go to `path`; the signature is of the last timed step."""
@@ -182,9 +191,9 @@ class Agent:
     def evaluate(self, images, batch, limit, path):
         """Accuracy mode: logits of the first `limit` images (uint8 NCHW .npy, fed as float32 in [0, 1])."""
         begin = time.perf_counter()
-        columns, count = outputs.predict(self._session, images, batch, limit)
+        columns, finite = outputs.predict(self._session, images, batch, limit)
         wire.write_columns(path, columns)
-        return {"images": count, "evaluate_s": time.perf_counter() - begin}
+        return {"finite": finite, "evaluate_s": time.perf_counter() - begin}
 
     def end(self):
         """Leave nothing running."""

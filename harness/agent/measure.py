@@ -9,9 +9,14 @@ from contextlib import contextmanager
 
 BLOCK_MIN_COUNT = 8
 BLOCK_MIN_S = 0.02
+# Of a model slower than a block's least duration three inferences are a block: eight would take minutes on a board.
+SLOW_BLOCK_COUNT = 3
 STEADY_BLOCKS = 3
+# So many blocks are tried whatever they take; a slow model could not become steady in the time limit otherwise.
+LEAST_BLOCKS = 5
 # 16 bytes an inference: 64 MB at most, reached only by models under 10 microseconds.
 CAPACITY_MAX = 4000000
+STORAGE_FULL = "storage full"
 # A block of a comparison ends at this many times its duration: 8 inferences of a slow model take longer than it.
 BLOCK_BUDGET = 60
 
@@ -20,8 +25,8 @@ class Storage:
     """Preallocated columns for start and duration of up to `capacity` inferences, written once, front to back."""
 
     def __init__(self, capacity):
-        self.start_s = array("d", bytes(8 * capacity))
-        self.duration_s = array("d", bytes(8 * capacity))
+        self.start_s = array("d", [0.0]) * capacity
+        self.duration_s = array("d", [0.0]) * capacity
         self.capacity = capacity
         self.count = 0
         self.block_ends = []
@@ -32,7 +37,7 @@ class Storage:
 
     def grow(self):
         """Room for twice as many, up to the most that is allowed. It allocates: between blocks only."""
-        more = array("d", bytes(8 * min(self.capacity, CAPACITY_MAX - self.capacity)))
+        more = array("d", [0.0]) * min(self.capacity, CAPACITY_MAX - self.capacity)
         self.start_s.extend(more)
         self.duration_s.extend(more)
         self.capacity += len(more)
@@ -57,7 +62,7 @@ def timed_loop(step, clock, storage, min_count, min_end, budget_end):
     """
     start_s, duration_s, capacity = storage.start_s, storage.duration_s, storage.capacity
     count = storage.count
-    reason = "storage full"
+    reason = STORAGE_FULL
     while count < capacity:
         before = clock()
         step()
@@ -79,15 +84,17 @@ def warm_up(step, clock, rule, first_s):
     """Run blocks until three successive block medians agree within the tolerance, or the time is up.
 
     Returns (storage, steady). Blocks hold at least 8 inferences and 20 ms, so that one interruption cannot move a
-    median; the rule is a dict with min_duration_s, max_duration_s, tolerance. Storage starts with room for inferences
-    eight times as fast as the first and grows between blocks, as a first one may take a thousand times the rest.
+    median, or 3 inferences of a slow model; at least 5 blocks are tried. The rule is a dict with min_duration_s,
+    max_duration_s, tolerance. Storage starts with room for inferences eight times as fast as the first and grows
+    between blocks, as a first one may take a thousand times the rest.
     """
     storage = Storage(_capacity(rule["max_duration_s"], first_s / 8))
     begin = clock()
     medians, steady = [], False
     while storage.count < storage.capacity:
         first = storage.count
-        timed_loop(step, clock, storage, first + BLOCK_MIN_COUNT, clock() + BLOCK_MIN_S, begin + rule["max_duration_s"])
+        least = SLOW_BLOCK_COUNT if first_s > BLOCK_MIN_S else BLOCK_MIN_COUNT
+        timed_loop(step, clock, storage, first + least, clock() + BLOCK_MIN_S, float("inf"))
         storage.end_block()
         medians.append(median(storage.duration_s[first : storage.count]))
         now = clock()
@@ -96,7 +103,7 @@ def warm_up(step, clock, rule, first_s):
         if agree and now - begin >= rule["min_duration_s"]:
             steady = True
             break
-        if now - begin >= rule["max_duration_s"]:
+        if now - begin >= rule["max_duration_s"] and len(medians) >= LEAST_BLOCKS:
             break
         if 2 * storage.count > storage.capacity:
             storage.grow()
@@ -112,9 +119,12 @@ def steady_state(step, clock, rule, fastest_s):
     storage = Storage(max(rule["min_count"], _capacity(longest, fastest_s)))
     with collection_off():
         begin = clock()
-        reason = timed_loop(
-            step, clock, storage, rule["min_count"], begin + rule["min_duration_s"], begin + rule["budget_s"]
-        )
+        ends = begin + rule["min_duration_s"], begin + rule["budget_s"]
+        reason = timed_loop(step, clock, storage, rule["min_count"], *ends)
+        while reason == STORAGE_FULL and storage.capacity < CAPACITY_MAX:
+            # The model became much faster than it was while warming up; the pause is between two queries.
+            storage.grow()
+            reason = timed_loop(step, clock, storage, rule["min_count"], *ends)
         end = clock()
     return storage, reason, begin, end
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from harness.analysis.context import Context
 from harness.analysis.observer import observer_cost
 from harness.analysis.summaries import summarise
-from harness.analysis.validity import Context, findings
+from harness.analysis.validity import findings
 from harness.model.case import Case
 from harness.model.codec import Json, to_json
 from harness.model.run import Run
@@ -66,7 +67,7 @@ def _run_facts(stored: StoredRun) -> dict[str, Json]:
 
 
 def _environment(trials: tuple[Trial, ...]) -> dict[str, Json]:
-    """Of the first finished timed launch; trials of one run share their settings and machine."""
+    """Of the first finished timed launch; where another differs, a finding of its case says so."""
     for trial in trials:
         if trial.mode == "performance" and trial.status == "ok":
             return to_json(trial.environment)  # type: ignore[no-any-return]  # a dataclass gives a dict
@@ -78,7 +79,7 @@ def _notes(stored: StoredRun) -> tuple[str, ...]:
     for trial in stored.trials:
         cost = observer_cost(trial) if trial.mode == "observer" and trial.status == "ok" else None
         if cost is not None:
-            tail = "" if cost.p99 is None else f", p99 by {cost.p99:+.2%}"
+            tail = "" if cost.p99 is None else f", the pooled p99 by {cost.p99:+.2%} (no interval)"
             notes.append(
                 f"Observer cost, measured in this run on {cost.variant} ({cost.pairs} interleaved pairs of blocks): "
                 f"reading the sensors changes the median by {cost.median:+.2%} "

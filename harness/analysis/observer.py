@@ -24,7 +24,9 @@ class ObserverCost:
 
 
 def observer_cost(trial: Trial) -> ObserverCost | None:
-    """The cost seen in one observer trial; None where it has too few pairs of blocks."""
+    """The cost seen in one observer trial; None where it has too few pairs of blocks, or no sensor that was read."""
+    if not trial.traces:
+        return None
     durations, block = np.asarray(trial.samples.duration_s), np.asarray(trial.samples.block)
     blocks = {arm: [durations[block == i] for i, own in enumerate(trial.arms) if own == arm] for arm in ("on", "off")}
     pairs = list(zip(blocks["on"], blocks["off"], strict=True))

@@ -31,9 +31,10 @@ def summarise(record: Record, artifact: ArtifactFacts) -> tuple[Metrics, Missing
     _put(metrics, missing, "agreement_top1", _agreement(artifact))
     for name in ("energy_per_inference_j", "net_energy_per_inference_j", "power_mean_w"):
         missing[name] = NO_POWER
+    without = f"no rule counts {', '.join(artifact.uncounted)}" if artifact.uncounted else "cannot be counted here"
     counted = {"model_size_bytes": artifact.size_bytes, "parameters": artifact.parameters, "macs": artifact.macs}
     for name, count in counted.items():
-        _put(metrics, missing, name, "cannot be counted for this model" if count is None else _exact(name, count))
+        _put(metrics, missing, name, without if count is None else _exact(name, count))
     return metrics, missing
 
 
@@ -59,7 +60,7 @@ def _latencies(timed: Sequence[Trial]) -> tuple[Metrics, Missing]:
         _put(metrics, missing, name, _percentile(name, timed, q))
     means = launch_statistics(timed, lambda values: float(values.mean()))
     metrics["latency_mean_s"] = _over_launches("latency_mean_s", means)
-    rates = [len(t.samples) * t.case.scenario.batch / _steady_duration(t) for t in timed]
+    rates = [len(trial.samples) / _steady_duration(trial) for trial in timed]
     metrics["throughput_per_s"] = _over_launches("throughput_per_s", rates)
     return metrics, missing
 

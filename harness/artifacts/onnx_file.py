@@ -16,11 +16,9 @@ from google.protobuf.message import DecodeError  # type: ignore[import-untyped] 
 from onnx import TensorProto
 
 from harness.artifacts import onnx_cost
-from harness.artifacts.onnx_session import FEEDABLE, loads, reference_outputs, seeded_inputs
+from harness.artifacts.onnx_session import FEEDABLE, loads
 from harness.errors import ModelError, suggest
 from harness.model.case import TensorSpec
-
-__all__ = ["OnnxFacts", "inspect", "read", "reference_outputs", "seeded_inputs"]
 
 # First bytes of files that people hand over by mistake, and what to do about each.
 _LOOKALIKES = (

@@ -58,9 +58,9 @@ def seeded_inputs(specs: Sequence[TensorSpec], seed: int) -> dict[str, NDArray[A
             raise ModelError(f"input {spec.name!r} is {spec.dtype}, which cannot be fed; use float32 or float16")
         if spec.dtype.startswith("float"):
             # 1/2048 steps are exact in every float type, so rounding can never give 1.0.
-            arrays[spec.name] = (generator.integers(0, 2048, spec.shape) / 2048).astype(spec.dtype)
+            arrays[spec.name] = np.asarray(generator.integers(0, 2048, spec.shape) / 2048, spec.dtype)
         else:
-            arrays[spec.name] = generator.integers(0, 2, spec.shape).astype(spec.dtype)
+            arrays[spec.name] = np.asarray(generator.integers(0, 2, spec.shape), spec.dtype)
     return arrays
 
 

@@ -1,4 +1,4 @@
-"""What travels to a board for a case: the artifact, the bound inputs, the images; and what must come back for them.
+"""What travels to a board for a case: the artifact, the bound inputs, the images.
 
 Names on the board carry content hashes, so nothing travels twice and nothing stale is used.
 """
@@ -6,18 +6,16 @@ Names on the board carry content hashes, so nothing travels twice and nothing st
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from harness.agent import outputs
 from harness.artifacts import onnx_session
 from harness.board.runner import Board
 from harness.datasets.cifar10 import Split
-from harness.model.case import Case, Signature
+from harness.model.case import Case
 from harness.model.codec import content_id
 
 
@@ -39,13 +37,6 @@ def send_inputs(board: Board, case: Case) -> str | None:
 def send_images(board: Board, split: Split) -> str:
     """The images of a split as one uint8 .npy."""
     return _send_arrays(board, f"images/{split.sha256[:16]}.npy", lambda path: np.save(path, split.images))
-
-
-def reference_signature(path: Path, inputs: Mapping[str, NDArray[Any]]) -> Signature:
-    """The output that a timed run must reproduce: this file's graph without optimizations, on the host."""
-    values, finite = outputs.signature(onnx_session.reference_outputs(path, inputs))
-    # A reference that is not finite can prove nothing; the timed run's own check says so.
-    return Signature(tuple(values) if finite else (), "the host's unoptimized graph")
 
 
 def _send_arrays(board: Board, name: str, save: Any) -> str:

@@ -49,10 +49,12 @@ class Board:
 class Material:
     """Paths on the board: the artifact, the bound inputs, and the images of the accuracy mode.
 
+    `sha256`: what the artifact's main file must hash to there.
     `labels`: the true classes of the first images, as many as are to be evaluated; they stay on the host.
     """
 
     artifact: str
+    sha256: str
     inputs: str | None = None
     images: str | None = None
     labels: Column = field(default_factory=no_values)
@@ -162,6 +164,10 @@ class _InProgress:
         options = {"threads": case.settings.threads, **case.options}
         artifact = self.job.material.artifact
         loaded = self.link.ask("load", LOAD_TIMEOUT_S, backend=case.backend, artifact=artifact, options=options)
+        if loaded["artifact_sha256"] != self.job.material.sha256:
+            found, expected = loaded["artifact_sha256"], self.job.material.sha256
+            message = f"the board loaded {artifact} with SHA-256 {found}, expected {expected}; remove it there"
+            raise AgentError("Artifact", message)
         notes.phases.update(import_s=loaded["import_s"], load_s=loaded["load_s"])
         notes.memory.update({f"before_load_{key}": value for key, value in loaded["memory_before"].items()})
         notes.environment["facts"]["versions"] = loaded["versions"]

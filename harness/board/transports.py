@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import importlib
 import os
 import selectors
@@ -34,9 +35,9 @@ class LocalTransport:
         self._folder, self._python = folder, python
 
     def put(self, source: Path, target: str) -> str:
-        """Copy to the work folder under `target` (which carries the content hash), unless it is there."""
+        """Copy to the work folder under `target` (which carries the content hash), unless it lies there unaltered."""
         path = self._folder / target
-        if not path.exists():
+        if not path.exists() or _sha256(path) != _sha256(source):
             path.parent.mkdir(parents=True, exist_ok=True)
             partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
             shutil.copyfile(source, partial)
@@ -57,6 +58,11 @@ class LocalTransport:
         """Start the packed agent."""
         archive = pack.write(self._folder)
         return LocalConversation([self._python, str(archive), *arguments])
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 class LocalConversation:

@@ -23,7 +23,8 @@ Mode = Literal["performance", "accuracy", "observer"]
 @dataclass(frozen=True)
 class WarmUp:
     """Inferences before the measured part. They end when the medians of three successive blocks lie within
-    `tolerance` of each other (relative) and `min_duration_s` has passed, or at `max_duration_s`: not steady."""
+    `tolerance` of each other (relative) and `min_duration_s` has passed, or, not steady, at `max_duration_s`; a slow
+    model gets as long as a few blocks of it take."""
 
     min_duration_s: float = 0.1
     max_duration_s: float = 2.0
@@ -36,22 +37,25 @@ class StopRule:
 
     min_count: int = 64
     min_duration_s: float = 1.0
-    budget_s: float = 30.0
+    budget_s: float = 60.0
 
 
 @dataclass(frozen=True)
 class Scenario:
-    """MLPerf's meaning: single-stream issues the next query when the last one has ended; its headline is p90."""
+    """MLPerf's meaning: single-stream issues the next query when the last one has ended; its headline is p90.
+
+    A query is one call with the bound inputs, whose shapes decide how many samples it holds (1 unless asked otherwise).
+    """
 
     kind: Literal["single-stream"] = "single-stream"
-    batch: int = 1
+    label: str = ""  # tells two scenarios of one kind apart
     warm_up: WarmUp = WarmUp()
     stop: StopRule = StopRule()
 
     @property
     def name(self) -> str:
         """As shown and as given to --scenario."""
-        return self.kind if self.batch == 1 else f"{self.kind}-b{self.batch}"
+        return self.label or self.kind
 
 
 @dataclass(frozen=True)
@@ -82,7 +86,8 @@ class TensorSpec:
 class Signature:
     """The first output for the seeded input, by which a timed run proves what it computed.
 
-    `values`: the flattened first row; `source`: who computed it (the lock, or the host's unoptimized graph).
+    `values`: at most 256 evenly spaced values of it, flattened; `source`: who computed them (the lock, or the
+    unoptimized graph).
     """
 
     values: tuple[float, ...]
@@ -108,7 +113,7 @@ class ArtifactFacts:
     """What is known of one artifact: the lock entry of a released one, the cache entry of a built one.
 
     `file` is relative to the entry's folder. Counts are exact; `macs` is per image. Absent figures are None, and
-    `accuracy_missing` says why when `accuracy` is.
+    `accuracy_missing` says why when `accuracy` is; `uncounted` names the operators because of which `macs` is.
     """
 
     variant: str
@@ -121,6 +126,7 @@ class ArtifactFacts:
     network: str | None = None
     parameters: int | None = None
     macs: int | None = None
+    uncounted: tuple[str, ...] = ()
     seed: int | None = None
     dataset_sha256: str | None = None
     accuracy: Accuracy | None = None
@@ -129,6 +135,8 @@ class ArtifactFacts:
     signature: Signature | None = None
     versions: Mapping[str, str] = field(default_factory=dict)
     build_s: float | None = None
+    title: str = ""
+    role: str = ""
 
 
 @dataclass(frozen=True)
@@ -218,12 +226,15 @@ class Plan:
     harness_version: str
     agent_sha256: str
     device_id: str  # content hash of everything that the device's file says
+    board_id: str = ""  # content hash of what the board said of its hardware and runtimes; empty until it was asked
 
     @cached_property
     def id(self) -> str:
         """Content hash of what will be run, on what, by which code."""
         cases = [case.id for case in self.cases]
-        return content_id({"cases": cases, "trials": self.trials, "agent": self.agent_sha256, "on": self.device_id})
+        on = {"device": self.device_id, "board": self.board_id}
+        by = {"agent": self.agent_sha256, "harness": self.harness_version}
+        return content_id({"cases": cases, "trials": self.trials, "on": on, "by": by})
 
     def case(self, case_id: str) -> Case:
         """The case with that id."""

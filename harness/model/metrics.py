@@ -34,7 +34,7 @@ _METRICS = (
     Metric("latency_p90_s", "s", "lower", "p90", "90th percentile of latency (single-stream headline)", "ms", 1e3),
     Metric("latency_p99_s", "s", "lower", "p99", "99th percentile of latency", "ms", 1e3),
     Metric("latency_mean_s", "s", "lower", "mean", "arithmetic mean of latency", "ms", 1e3),
-    Metric("throughput_per_s", "1/s", "higher", "throughput", "samples finished over wall time of steady state", "/s"),
+    Metric("throughput_per_s", "1/s", "higher", "throughput", "queries finished over wall time of steady state", "/s"),
     Metric("load_s", "s", "lower", "load", "creating the session from the file, runtime already imported", "ms", 1e3),
     Metric("first_inference_s", "s", "lower", "first", "the first inference after loading", "ms", 1e3),
     Metric(

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.model.verdict import RunResult
-from harness.report.names import isolated
-from harness.report.rows import NOT_RECORDED, Named
+from harness.report.cases import NOT_RECORDED, Named
+from harness.report.names import isolated, printable
 
 _TREE = {"True": " with uncommitted changes", "False": " (clean tree)"}
 
@@ -161,7 +161,7 @@ def _artifact(one: Named) -> ArtifactRow:
     training = NOT_RECORDED if artifact.seed is None else str(artifact.seed)
     return ArtifactRow(
         one.label,
-        artifact.file,
+        printable(artifact.file),
         artifact.sha256,
         artifact.recipe_id or NOT_RECORDED,
         isolated(artifact.parent) if artifact.parent else "none",

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from harness.model.metrics import show
 from harness.model.trial import Record
+from harness.report.cases import ABSENT, NOT_RECORDED, Named
 from harness.report.names import Style
-from harness.report.rows import ABSENT, NOT_RECORDED, Named, interval
+from harness.report.rows import interval
 from harness.report.thinning import DRAWN_BODY, KEPT_TAIL, kept, rounded
 
 RULE = (
@@ -108,6 +109,6 @@ def _quantile(durations: NDArray[np.float64], q: float) -> str:
 
 def _why_empty(one: Named) -> str:
     if one.record is None:
-        return "its samples are not at hand"
+        return "its timed inferences are not at hand"
     failed = [trial.message for trial in one.record.trials if trial.status == "failed" and trial.message]
     return failed[0] if failed else one.result.missing.get("latency_p50_s", NOT_RECORDED)

@@ -6,6 +6,8 @@ Text colour is left to the page's style sheet, which knows light from dark; ther
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from itertools import groupby
 from typing import Any
 
 from harness.report.distribution import Curve, Distribution
@@ -23,6 +25,8 @@ FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', 'Noto Sa
 # Beyond this spread a linear axis squeezes the fast cases into one place.
 LOG_BEYOND = 8.0
 TAIL_LOG_BEYOND = 4.0
+SHORTEST_LINE = 3
+LEAST_TOP = 0.05
 
 
 def trade_off(plane: Plane) -> Figure | None:
@@ -88,7 +92,7 @@ def over_time(timeline: Timeline) -> Figure | None:
         name = f"y{index + 2}"
         layout[f"yaxis{index + 2}"] = _axis("") | {"domain": domains[index + 1], "nticks": 4}
         if panel.from_zero:
-            layout[f"yaxis{index + 2}"]["rangemode"] = "tozero"
+            layout[f"yaxis{index + 2}"]["range"] = _above_zero(panel)
         data += _panel(panel, name)
     layout["hovermode"] = "closest"
     return {"data": data, "layout": layout}
@@ -96,11 +100,12 @@ def over_time(timeline: Timeline) -> Figure | None:
 
 def _scatter(point: Point) -> Figure:
     valid = point.verdict == "valid"
+    recorded, beside = point.source == "recorded", point.source in ("part", "here")
     x, y = point.latency, point.accuracy
     front = "<br>on the front" if point.on_front else "" if valid else f"<br>{point.verdict}, kept off the front"
     return {
         "type": "scatter",
-        "mode": "markers",
+        "mode": "markers+text" if beside else "markers",
         "name": in_figure(point.label),
         "x": [x.point],
         "y": [y.point],
@@ -109,12 +114,15 @@ def _scatter(point: Point) -> Figure:
         "opacity": 1.0 if valid else NOT_VALID_OPACITY,
         "marker": {
             "color": point.style.colour,
-            "symbol": point.style.symbol + ("" if valid else "-open"),
+            "symbol": point.style.symbol + ("" if valid else "-open") + ("-dot" if recorded else ""),
             "size": 13,
-            "line": {"width": 2 if not valid else 0, "color": point.style.colour},
+            # A dot takes the outline's colour, so that on a filled symbol both are white.
+            "line": {"width": 2 if recorded or not valid else 0, "color": "#ffffff" if valid else point.style.colour},
         },
-        "text": [f"p50 {x.text} ms {x.interval}<br>top-1 {y.text} % {y.interval}{front}"],
-        "hovertemplate": "<b>%{fullData.name}</b><br>%{text}<extra></extra>",
+        "text": [f"{point.images} images" if beside else ""],
+        "textposition": "top right",
+        "hovertext": [f"p50 {x.text} ms {x.interval}<br>top-1 {y.text} % {y.interval}<br>{point.origin}{front}"],
+        "hovertemplate": "<b>%{fullData.name}</b><br>%{hovertext}<extra></extra>",
     }
 
 
@@ -171,7 +179,7 @@ def _track(track: Track) -> Figure:
         texts += [f"launch {segment.launch}"] * (len(segment.time_s) + 1)
     return {
         "type": "scatter",
-        "mode": "lines",
+        **_pen(times),
         "name": in_figure(track.label),
         "x": times,
         "y": values,
@@ -186,7 +194,7 @@ def _panel(panel: Panel, axis: str) -> list[Figure]:
     return [
         {
             "type": "scatter",
-            "mode": "lines",
+            **_pen(line.time_s),
             "name": in_figure(line.name),
             "x": list(line.time_s),
             "y": list(line.value),
@@ -198,6 +206,20 @@ def _panel(panel: Panel, axis: str) -> list[Figure]:
         }
         for line, dash in zip(panel.lines, DASHES, strict=False)
     ]
+
+
+def _pen(times: Sequence[float | None]) -> Figure:
+    """How to draw pieces that None separates: a piece of one or two points is too short for a line to be seen."""
+    lengths = [len(list(piece)) for real, piece in groupby(times, lambda time: time is not None) if real]
+    if min(lengths, default=0) >= SHORTEST_LINE:
+        return {"mode": "lines"}
+    return {"mode": "lines+markers", "marker": {"size": 5}}
+
+
+def _above_zero(panel: Panel) -> list[float]:
+    """A range with room under zero, so that a load of nothing is a line of its own and not the axis."""
+    top = 1.15 * max(*(line.high for line in panel.lines), LEAST_TOP)
+    return [-0.1 * top, top]
 
 
 def _domains(strips: int) -> list[list[float]]:

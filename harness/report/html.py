@@ -18,7 +18,7 @@ from harness.model.trial import Record
 from harness.model.verdict import RunResult
 from harness.places import builtin
 from harness.report import distribution, figures, timeline
-from harness.report.names import DASH_GLYPHS, isolated
+from harness.report.names import DASH_GLYPHS, isolated, one_line
 from harness.report.view import View, build_view
 
 _UNSAFE = {ord(c): f"\\u{ord(c):04x}" for c in "<>&\u2028\u2029"}
@@ -47,6 +47,8 @@ def page(view: View) -> str:
     environment = Environment(
         loader=FileSystemLoader(folder),
         autoescape=True,
+        # What a page shows of a text; our own markup, scripts and data pass as they are.
+        finalize=lambda value: value if not isinstance(value, str) or isinstance(value, Markup) else one_line(value),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

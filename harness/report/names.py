@@ -1,12 +1,13 @@
-"""How a case is called and coloured wherever it appears: one label and one style per case for the whole report.
+"""How a case is called and coloured wherever it appears: one label and one style per case, here and in the terminal.
 
-Colours are Okabe and Ito's, told apart with any colour vision; black and yellow are left out because each vanishes
+Needs the standard library alone. Colours are Okabe and Ito's, told apart with any colour vision; black and yellow are left out because each vanishes
 on one of the two backgrounds. A marker symbol per variant and a dash per case say the same without colour.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import unicodedata
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from harness.model.case import Case
@@ -17,6 +18,10 @@ SYMBOLS = ("circle", "square", "diamond", "triangle-up", "triangle-down", "penta
 DASHES = ("solid", "dash", "dot", "dashdot")
 DASH_GLYPHS = ("——", "– –", "· · ·", "– · –")
 FIGURE_NAME_LENGTH = 28
+REPLACEMENT = "\ufffd"
+# Control, invisible format, lone surrogate, line and paragraph separator: what shows as nothing or moves its neighbours.
+_UNSHOWN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+_JOINERS = "\u200c\u200d"  # invisible too, but some scripts and emoji cannot be written without them
 _FIRST_ISOLATE, _END_ISOLATE = "\u2068", "\u2069"
 
 
@@ -47,22 +52,41 @@ def styles(cases: Sequence[CaseResult]) -> tuple[Style, ...]:
     return tuple(found)
 
 
-def labels(cases: Sequence[CaseResult]) -> tuple[str, ...]:
-    """The variant's name where that is enough to tell the cases apart, else with what differs among them."""
-    variants = [result.case.variant for result in cases]
-    parts = [name for name in _PARTS if len({_PARTS[name](result.case) for result in cases}) > 1]
+def labels(cases: Sequence[Case]) -> tuple[str, ...]:
+    """One per case, unique and printable: the variant's name where that is enough, else with what differs among them."""
+    variants = [case.variant for case in cases]
+    parts = [part for part in _PARTS if len({part(case) for case in cases}) > 1]
     found = []
-    for result in cases:
-        alone = variants.count(result.case.variant) == 1
-        found.append(" · ".join([result.case.variant, *(() if alone else (_PARTS[p](result.case) for p in parts))]))
-    if len(set(found)) < len(found):  # they differ in something not listed; the id tells them apart
-        found = [f"{label} · {result.case.id[:6]}" for label, result in zip(found, cases, strict=True)]
-    return tuple(found)
+    for case in cases:
+        alone = variants.count(case.variant) == 1
+        found.append(printable(" · ".join([case.variant, *(() if alone else (part(case) for part in parts))])))
+    # Where they differ in something not listed, the id tells them apart.
+    return tuple(
+        f"{label} · {case.id[:6]}" if found.count(label) > 1 else label
+        for label, case in zip(found, cases, strict=True)
+    )
+
+
+def printable(name: str) -> str:
+    """Every character that shows as nothing, or that moves the text around it, as U+FFFD."""
+    return "".join(REPLACEMENT if _is_unshown(character) else character for character in name)
+
+
+def one_line(prose: str) -> str:
+    """A whole sentence likewise; line ends and tabs become spaces, and the marks that `isolated` adds stay."""
+    kept = f"{_FIRST_ISOLATE}{_END_ISOLATE}"
+    spaced = " ".join(prose.splitlines()).replace("\t", " ")
+    return "".join(c if c in kept else printable(c) for c in spaced)
+
+
+def _is_unshown(character: str) -> bool:
+    return unicodedata.category(character) in _UNSHOWN and character not in _JOINERS
 
 
 def isolated(name: str) -> str:
     """A name for the middle of a sentence: letters of another direction are kept from turning their neighbours."""
-    return name if name.isascii() else f"{_FIRST_ISOLATE}{name}{_END_ISOLATE}"
+    shown = printable(name)
+    return shown if shown.isascii() else f"{_FIRST_ISOLATE}{shown}{_END_ISOLATE}"
 
 
 def in_figure(name: str) -> str:
@@ -74,12 +98,12 @@ def in_figure(name: str) -> str:
 
 
 def _threads(case: Case) -> str:
-    return f"{case.settings.threads} threads"
+    return f"{case.settings.threads} thread{'' if case.settings.threads == 1 else 's'}"
 
 
-_PARTS = {
-    "backend": lambda case: case.backend,
-    "scenario": lambda case: case.scenario.name,
-    "precision": lambda case: case.precision,
-    "threads": _threads,
-}
+_PARTS: tuple[Callable[[Case], str], ...] = (
+    lambda case: case.backend,
+    lambda case: case.scenario.name,
+    lambda case: case.precision,
+    _threads,
+)

@@ -9,9 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harness.model.metrics import REGISTRY, show
-from harness.model.trial import Record
 from harness.model.verdict import CaseResult, Summary
-from harness.report.names import Style, isolated
+from harness.report.accuracy import images_in_all, source_text
+from harness.report.cases import ABSENT, NOT_RECORDED, Named, reference_of
+from harness.report.comparison import change, speed_against
+from harness.report.names import Style, printable
 
 COLUMNS = (
     "accuracy_top1",
@@ -25,10 +27,6 @@ COLUMNS = (
     "parameters",
     "macs",
 )
-ABSENT = "—"
-NOT_RECORDED = "not recorded"
-# From here on "times" reads better than "per cent".
-CLEARLY_FASTER = 1.5
 
 
 @dataclass(frozen=True)
@@ -43,12 +41,14 @@ class Column:
 
 @dataclass(frozen=True)
 class Cell:
-    """A metric of a case: text and interval as shown, or the dash and the reason. `change`: against the reference."""
+    """A metric of a case: text and interval as shown, or the dash and the reason. `change`: against the reference,
+    marked where it proves nothing, for the reason in `doubt`."""
 
     column: Column
     text: str
     interval: str = ""
     change: str = ""
+    doubt: str = ""
     method: str = ""
     reason: str = ""
     mark: str = ""
@@ -56,11 +56,12 @@ class Cell:
 
 @dataclass(frozen=True)
 class Row:
-    """A case as shown. `reference`: the label `change` refers to, or empty. `reasons`: why it is not simply valid."""
+    """A case as shown. `title`: what the variant is, or empty. `reference`: the label `change` refers to, or empty.
+    `reasons`: why it is not simply valid."""
 
     anchor: str
     label: str
-    variant: str
+    title: str
     detail: str
     style: Style
     verdict: str
@@ -68,16 +69,6 @@ class Row:
     reference: str
     cells: tuple[Cell, ...]
     sentence: str
-
-
-@dataclass(frozen=True)
-class Named:
-    """A case result with its label and style, and its record where there is one."""
-
-    result: CaseResult
-    label: str
-    style: Style
-    record: Record | None
 
 
 @dataclass(frozen=True)
@@ -101,8 +92,12 @@ def columns(names: Sequence[str] = COLUMNS) -> tuple[Column, ...]:
 def rows(named: Sequence[Named]) -> tuple[tuple[Row, ...], tuple[str, ...]]:
     """All rows, and the footnotes their cells' marks point to (mark a is the first)."""
     notes: dict[str, str] = {}
-    shown = tuple(_row(index, one, reference_of(one, named), notes) for index, one in enumerate(named))
-    return shown, tuple(notes)
+    in_all = images_in_all(named)
+    shown = []
+    for index, one in enumerate(named):
+        reference = reference_of(one, named)
+        shown.append(_row(f"case-{index + 1}", one, reference, notes, sentence(one, reference, in_all)))
+    return tuple(shown), tuple(notes)
 
 
 def definitions(named: Sequence[Named]) -> tuple[Definition, ...]:
@@ -133,39 +128,31 @@ def _with_interval(result: CaseResult, name: str) -> str:
     return f"{show(name, summary.point)} {interval(summary)}".rstrip()
 
 
-def reference_of(one: Named, named: Sequence[Named]) -> Named | None:
-    """What a case is compared with: its parent variant run alike, else the first case run alike; None for itself."""
-    case = one.result.case
-    alike = [other for other in named if _conditions(other) == _conditions(one)]
-    parents = [other for other in alike if other.result.case.variant == one.result.artifact.parent]
-    reference = (parents or alike)[0]
-    return None if reference.result.case.id == case.id else reference
-
-
-def _conditions(one: Named) -> tuple[object, ...]:
-    case = one.result.case
-    return case.backend, case.scenario, case.settings
-
-
-def _row(index: int, one: Named, reference: Named | None, notes: dict[str, str]) -> Row:
+def _row(anchor: str, one: Named, reference: Named | None, notes: dict[str, str], said: str) -> Row:
     case, result = one.result.case, one.result
     launches = result.metrics["latency_p50_s"].n if "latency_p50_s" in result.metrics else 0
-    detail = [case.precision, case.backend, case.scenario.name]
+    parts = [result.artifact.role, case.precision, case.backend, case.scenario.name]
     if launches:
-        detail.append(f"{launches} launch{'es' if launches > 1 else ''}")
+        parts.append(f"{launches} launch{'es' if launches > 1 else ''}")
     cells = tuple(_cell(column, result, reference, notes) for column in columns())
     return Row(
-        anchor=f"case-{index + 1}",
+        anchor=anchor,
         label=one.label,
-        variant=case.variant,
-        detail=" · ".join(detail),
+        title=_title(one),
+        detail=" · ".join(printable(part) for part in parts if part),
         style=one.style,
         verdict=result.verdict,
         reasons=tuple(f"{f.code}: {f.evidence}" for f in result.findings if f.severity != "note"),
         reference=reference.label if reference and any(cell.change for cell in cells) else "",
         cells=cells,
-        sentence=sentence(one, reference),
+        sentence=said,
     )
+
+
+def _title(one: Named) -> str:
+    """Empty where it would only say the name again."""
+    title = printable(one.result.artifact.title)
+    return "" if title in (one.label, printable(one.result.case.variant)) else title
 
 
 def _cell(column: Column, result: CaseResult, reference: Named | None, notes: dict[str, str]) -> Cell:
@@ -174,11 +161,13 @@ def _cell(column: Column, result: CaseResult, reference: Named | None, notes: di
         reason = result.missing.get(column.metric, NOT_RECORDED)
         mark = notes.setdefault(reason, mark_number(len(notes)))
         return Cell(column, ABSENT, reason=reason, mark=mark)
+    against = change(column.metric, result, reference.result if reference else None)
     return Cell(
         column,
         show(column.metric, summary.point),
         interval(summary),
-        _change(column.metric, result, reference),
+        against.text,
+        against.doubt,
         f"{summary.method}; n = {summary.n}",
     )
 
@@ -190,78 +179,30 @@ def mark_number(index: int) -> str:
 
 
 def interval(summary: Summary) -> str:
-    """[low, high] in the shown unit; empty where no interval is supported, and for exact counts, which need none."""
-    exact = summary.n <= 1 and summary.low == summary.point == summary.high
-    if summary.low is None or summary.high is None or exact:
+    """[low, high] in the shown unit; empty where none is supported, and where it says nothing beyond the point: for
+    exact counts, and where both ends are shown as the point is."""
+    if summary.low is None or summary.high is None:
         return ""
-    return f"[{show(summary.metric, summary.low)}, {show(summary.metric, summary.high)}]"
+    point, low, high = (show(summary.metric, value) for value in (summary.point, summary.low, summary.high))
+    return "" if low == point == high else f"[{low}, {high}]"
 
 
-def _change(metric: str, result: CaseResult, reference: Named | None) -> str:
-    """×ratio, or a difference in percentage points for shares; empty where either side is not to be compared."""
-    if reference is None or "invalid" in (result.verdict, reference.result.verdict):
-        return ""
-    base = reference.result.metrics.get(metric)
-    if base is None or base.point == 0:
-        return ""
-    point = result.metrics[metric].point
-    if REGISTRY[metric].shown_unit == "%":
-        return f"{(point - base.point) * 100:+.2f} pp".replace("-", "−")
-    return f"×{decimal(point / base.point)}"
-
-
-def decimal(ratio: float) -> str:
-    """About three significant digits, never in exponent form."""
-    if ratio >= 100:
-        return f"{ratio:.0f}"
-    return f"{ratio:.1f}" if ratio >= 10 else f"{ratio:.2f}" if ratio >= 0.1 else f"{ratio:.3f}"
-
-
-def sentence(one: Named, reference: Named | None) -> str:
+def sentence(one: Named, reference: Named | None, in_all: int | None) -> str:
     """What a hurried reader takes away from a case: speed, speed against the reference, accuracy, verdict."""
     result = one.result
     p50 = result.metrics.get("latency_p50_s")
     if p50 is None:
         speed = f"no latency ({result.missing.get('latency_p50_s', NOT_RECORDED)})"
     else:
-        speed = f"p50 {show('latency_p50_s', p50.point)} ms{_against(p50, result, reference)}"
+        against = speed_against(result, reference.result, reference.label) if reference else ""
+        speed = f"p50 {show('latency_p50_s', p50.point)} ms{against}"
     codes = ", ".join(dict.fromkeys(f.code for f in result.findings if f.severity != "note"))
     verdict = result.verdict if not codes else f"{result.verdict} ({codes})"
-    return f"{speed}; {_accuracy(one.result)}; {verdict}"
+    return f"{speed}; {_accuracy(result, in_all)}; {verdict}"
 
 
-def _against(p50: Summary, result: CaseResult, reference: Named | None) -> str:
-    if reference is None or "invalid" in (result.verdict, reference.result.verdict):
-        return ""
-    base = reference.result.metrics.get("latency_p50_s")
-    if base is None or base.point <= 0 or p50.point <= 0:
-        return ""
-    name = isolated(reference.label)
-    if _overlap(p50, base):
-        return f", no clear difference from {name} (intervals overlap)"
-    ratio = base.point / p50.point
-    if ratio >= CLEARLY_FASTER:
-        return f", {ratio:.1f}× faster than {name}"
-    if ratio <= 1 / CLEARLY_FASTER:
-        return f", {1 / ratio:.1f}× slower than {name}"
-    side = "lower" if ratio > 1 else "higher"
-    return f", {abs(1 - 1 / ratio) * 100:.1f} % {side} latency than {name}"
-
-
-def _overlap(one: Summary, other: Summary) -> bool:
-    if one.low is None or one.high is None or other.low is None or other.high is None:
-        return False
-    return one.low <= other.high and other.low <= one.high
-
-
-def _accuracy(result: CaseResult) -> str:
+def _accuracy(result: CaseResult, in_all: int | None) -> str:
     top1 = result.metrics.get("accuracy_top1")
     if top1 is None:
         return f"no accuracy ({result.missing.get('accuracy_top1', NOT_RECORDED)})"
-    how = "measured here" if measured_here(top1) else "recorded, not measured here"
-    return f"accuracy {show('accuracy_top1', top1.point)} % ({how})"
-
-
-def measured_here(top1: Summary) -> bool:
-    """Whether this run itself classified images, which the estimate's method says in its first word."""
-    return top1.method.lower().startswith("measured")
+    return f"accuracy {show('accuracy_top1', top1.point)} % ({source_text(top1, in_all)})"

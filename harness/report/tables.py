@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from harness.model.metrics import REGISTRY
 from harness.model.trial import Record
 from harness.model.verdict import CaseResult, RunResult
+from harness.report.names import one_line, printable
 from harness.report.rows import Cell, Column, Row
 from harness.report.view import FindingRow, View, build_view
 
@@ -20,8 +21,6 @@ _MARKDOWN_SPECIAL = {ord(character): f"\\{character}" for character in "\\`*_{}[
     ord("<"): "&lt;",
     ord(">"): "&gt;",
     ord("&"): "&amp;",
-    ord("\n"): " ",
-    ord("\r"): " ",
 }
 
 
@@ -53,33 +52,36 @@ class MarkdownReporter:
 
 
 def markdown(view: View) -> str:
-    """Title, one sentence per case, table, footnotes, findings."""
+    """Title, one sentence per case, table, footnotes, findings, notes, skips: a part that would be empty is left out."""
     head = view.head
     lines = [f"# {_plain(head.suite)} on {_plain(head.device)}", "", f"{head.when}; {head.state}; {head.counts}.", ""]
-    lines += [f"- **{_plain(row.label)}**: {_plain(row.sentence)}" for row in view.rows]
+    lines += [f"- **{_plain(row.label)}**: {_plain(row.sentence)}{_small(row.title)}" for row in view.rows]
     lines += ["", "| case | " + " | ".join(_heading(column) for column in view.columns) + " | verdict |"]
     lines += ["|---|" + "---:|" * len(view.columns) + "---|"]
     lines += [_line(row) for row in view.rows]
     if view.footnotes:
         lines += ["", *(f"<sup>{mark}</sup> {_plain(note)}  " for mark, note in view.footnotes)]
-    if view.findings:
-        lines += ["", "## Findings", ""]
-        lines += [_finding(row) for row in view.findings]
-    if view.skips:
-        lines += ["", "## Skipped", ""]
-        lines += [f"- {_plain(f'{s.variant} · {s.backend} · {s.scenario}')}: {_plain(s.reason)}" for s in view.skips]
+    lines += _section("Findings", [_finding(row) for row in view.findings])
+    lines += _section("Notes", [_plain(note) for note in view.notes] + [f"damaged: {_plain(d)}" for d in view.damaged])
+    skipped = [f"{_plain(f'{s.variant} · {s.backend} · {s.scenario}')}: {_plain(s.reason)}" for s in view.skips]
+    lines += _section("Skipped", skipped)
     return "\n".join(lines) + "\n"
+
+
+def _section(title: str, items: list[str]) -> list[str]:
+    return ["", f"## {title}", "", *(f"- {item}" for item in items)] if items else []
 
 
 def _tidy(result: CaseResult) -> list[list[object]]:
     case = result.case
-    key = [case.id, case.variant, case.backend, case.precision, case.scenario.name, result.verdict]
+    names = (case.variant, case.backend, case.precision, case.scenario.name)
+    key = [case.id, *(printable(name) for name in names), result.verdict]
     measured: list[list[object]] = [
-        [*key, name, s.unit, repr(s.point), _number(s.low), _number(s.high), s.n, s.method, ""]
+        [*key, name, s.unit, repr(s.point), _number(s.low), _number(s.high), s.n, one_line(s.method), ""]
         for name, s in sorted(result.metrics.items())
     ]
     missing: list[list[object]] = [
-        [*key, name, REGISTRY[name].unit if name in REGISTRY else "", "", "", "", "", "", reason]
+        [*key, name, REGISTRY[name].unit if name in REGISTRY else "", "", "", "", "", "", one_line(reason)]
         for name, reason in sorted(result.missing.items())
     ]
     return measured + missing
@@ -100,8 +102,9 @@ def _line(row: Row) -> str:
 
 def _finding(row: FindingRow) -> str:
     cases = ", ".join(label for label, _ in row.cases)
-    said = "; ".join(part for part in (row.finding.evidence, row.finding.advice) if part)
-    return f"- {row.finding.severity}, {_plain(row.finding.code)} ({_plain(cases)}): {_plain(said)}"
+    found = row.finding
+    said = f"{found.evidence.rstrip('.')}. Advice: {found.advice}" if found.advice else found.evidence
+    return f"{row.finding.severity}, {_plain(row.finding.code)} ({_plain(cases)}): {_plain(said)}"
 
 
 def _cell(cell: Cell) -> str:
@@ -110,5 +113,9 @@ def _cell(cell: Cell) -> str:
     return f"{cell.text} {_plain(cell.interval)}".rstrip()
 
 
+def _small(text: str) -> str:
+    return f"<br><sub>{_plain(text)}</sub>" if text else ""
+
+
 def _plain(text: str) -> str:
-    return text.translate(_MARKDOWN_SPECIAL)
+    return one_line(text).translate(_MARKDOWN_SPECIAL)

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from harness.model.metrics import show
 from harness.model.trial import Samples, Trace, Trial
+from harness.report.cases import ABSENT, Named
 from harness.report.names import Style
 from harness.report.panels import Panel, Placed, panels
-from harness.report.rows import ABSENT, Named
 from harness.report.thinning import rounded, thinned
 
 BUCKETS_PER_TRIAL = 60

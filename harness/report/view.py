@@ -12,6 +12,7 @@ from datetime import datetime
 from harness.model.codec import Json
 from harness.model.trial import Record
 from harness.model.verdict import Finding, RunResult
+from harness.report.cases import NOT_RECORDED, Named
 from harness.report.conditions import (
     Fact,
     Provenance,
@@ -24,8 +25,8 @@ from harness.report.conditions import (
 )
 from harness.report.distribution import Distribution, distribution
 from harness.report.front import Plane, plane
-from harness.report.names import Style, labels, styles
-from harness.report.rows import NOT_RECORDED, Column, Definition, Named, Row, columns, definitions, further, rows
+from harness.report.names import Style, labels, printable, styles
+from harness.report.rows import Column, Definition, Row, columns, definitions, further, rows
 from harness.report.summary import suite_name, summary_json
 from harness.report.timeline import Timeline, timeline
 
@@ -89,7 +90,7 @@ def build_view(result: RunResult, records: Mapping[str, Record]) -> View:
     cases = result.cases
     named = [
         Named(case, label, style, records.get(case.case.id))
-        for case, label, style in zip(cases, labels(cases), styles(cases), strict=True)
+        for case, label, style in zip(cases, labels([one.case for one in cases]), styles(cases), strict=True)
     ]
     shown, notes = rows(named)
     environment = environment_facts(result.environment)
@@ -126,8 +127,8 @@ def head(result: RunResult) -> Head:
     )
     skipped = f"; {len(result.skips)} skipped" if result.skips else ""
     return Head(
-        suite_name(result) or "unnamed suite",
-        text(result.device.get("title") or result.device.get("name")),
+        printable(suite_name(result)) or "unnamed suite",
+        printable(text(result.device.get("title") or result.device.get("name"))),
         f"{_moment(started)} – {_moment(finished, started)} UTC" if finished else f"{_moment(started)} UTC",
         _state(run),
         not finished,
@@ -172,4 +173,5 @@ def _moment(when: Json, same_day_as: Json = None) -> str:
 
 
 def _skip(skip: Mapping[str, Json]) -> SkipRow:
-    return SkipRow(*(text(skip.get(key)) for key in ("variant", "backend", "scenario", "reason")))
+    cell = (printable(text(skip.get(key))) for key in ("variant", "backend", "scenario"))
+    return SkipRow(*cell, text(skip.get("reason")))

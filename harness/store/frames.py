@@ -22,7 +22,7 @@ Columns = dict[str, Column]
 @dataclass(frozen=True)
 class Frames:
     """trials: one row per trial. samples: one per inference (phase, start_s, duration_s, block). traces: one per
-    reading. predictions: one per image (top1, label). All carry run, trial, variant, backend, scenario, launch.
+    reading. predictions: one per image (top1, label). All carry run, trial, variant, backend, scenario, mode, launch.
     damaged: what was left out."""
 
     trials: pd.DataFrame
@@ -71,6 +71,7 @@ def _keys(trial: Trial) -> dict[str, object]:
         "variant": trial.case.variant,
         "backend": trial.case.backend,
         "scenario": trial.case.scenario.name,
+        "mode": trial.mode,
         "launch": trial.launch,
     }
 
@@ -80,7 +81,6 @@ def _trial_row(trial: Trial) -> dict[str, object]:
         **_keys(trial),
         "case": trial.case.id,
         "device": trial.case.device,
-        "mode": trial.mode,
         "order": trial.order,
         "started_utc": trial.started_utc,
         "status": trial.status,

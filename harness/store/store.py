@@ -1,4 +1,4 @@
-"""Runs and trials on disk: append, list, read. Owns the folder layout; never rewrites a file.
+"""Runs and trials on disk: append, list, read. Owns the folder layout; what was measured is never rewritten.
 
 The layout, under the root of the store:
 
@@ -10,24 +10,23 @@ The layout, under the root of the store:
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from harness import places
 from harness.errors import StoreError, UsageError
 from harness.model.codec import Json, from_json, to_json
 from harness.model.run import Run
 from harness.model.trial import Trial
 
 _PARTIAL = ".partial-"
-_LOCK = ".lock"
 
 
 @dataclass(frozen=True)
@@ -52,22 +51,9 @@ def begin(root: Path, run: Run) -> Path:
     return folder
 
 
-@contextmanager
-def held(folder: Path) -> Iterator[None]:
-    """Keep other harness processes from writing to this run. StoreError where one does.
-
-    The kernel lets go when the process ends, however it ends.
-    """
-    try:
-        lock = (folder / _LOCK).open("w")
-    except OSError as error:
-        raise _unwritable(folder, error) from None
-    with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise StoreError(f"{folder} is being written by another harness process; wait until it has ended") from None
-        yield
+def held(folder: Path) -> AbstractContextManager[None]:
+    """Keep other harness processes from writing to this run. StoreError where one does."""
+    return places.held(folder, f"{folder} is being written by another harness process; wait until it has ended")
 
 
 def append(folder: Path, trial: Trial) -> Path:
@@ -122,7 +108,7 @@ def resumable(root: Path, plan_id: str) -> Run | None:
 
 def finished_trials(folder: Path) -> set[str]:
     """Ids of the trials of a run that lie whole in the store."""
-    return {path.parent.name.split("-", 1)[1] for path in (folder / "trials").glob("[!.]*/trial.json")}
+    return {path.parent.name.partition("-")[2] for path in (folder / "trials").glob("[!.]*/trial.json")}
 
 
 def read(folder: Path) -> StoredRun:
@@ -135,8 +121,8 @@ def read(folder: Path) -> StoredRun:
         except StoreError as error:
             damaged.append(str(error))
     planned = {case.id for case in run.plan.cases}
-    strangers = [trial for trial in trials if trial.case.id not in planned]
-    damaged += [f"{folder}: trial {trial.id} is of a case that is not planned; it is left out" for trial in strangers]
+    strangers = [trial for trial in trials if trial.case.id not in planned or trial.run != run.id]
+    damaged += [f"{folder}: trial {trial.id} is not one that this run planned; it is left out" for trial in strangers]
     own = sorted((trial for trial in trials if trial not in strangers), key=lambda trial: trial.order)
     return StoredRun(run, folder, tuple(own), tuple(damaged), _finished_utc(folder))
 
@@ -202,8 +188,8 @@ def find_run(root: Path, name: str) -> Path:
     if (Path(name) / "run.json").is_file():
         return Path(name)
     runs = find_runs(root)
-    if name == "last":
-        return runs[-1]
+    if name == "last":  # by its last trial: a run that was gone on with is newer than its name
+        return max(runs, key=lambda run: ((run / "trials").stat().st_mtime_ns if (run / "trials").exists() else 0, run))
     matching = [run for run in runs if run.name.startswith(name)]
     if len(matching) != 1:
         listed = ", ".join(run.name for run in (matching or runs)[-5:])

@@ -54,7 +54,9 @@ def measure(model: Path, rounds: int, seconds: float, folder: Path) -> Measured:
     case = case_of(model, seconds)
     files = onnx_file.inspect(model, {}).files
     sent = Material(
-        material.send_artifact(board, model.parent, files, case.artifact_sha256), material.send_inputs(board, case)
+        material.send_artifact(board, model.parent, files, case.artifact_sha256),
+        case.artifact_sha256,
+        material.send_inputs(board, case),
     )
     chance, measured = random.Random(0), {arm: [] for arm in ARMS}
     for number in range(rounds):

@@ -167,7 +167,7 @@ def _result(case: Case, trials: tuple[Trial, ...]) -> CaseResult:
     parameters = {"fast": 272_474, "fast-int8": 272_474, "sketch": 150_026, "wide": 1_073_962}[name]
     macs = {"fast": 40_813_184, "fast-int8": 40_813_184, "sketch": 22_100_992, "wide": 161_220_352}[name]
     for metric, value in (("model_size_bytes", size), ("parameters", parameters), ("macs", macs)):
-        metrics[metric] = Summary(metric, REGISTRY[metric].unit, 1, float(value), None, None, "exact count")
+        metrics[metric] = Summary(metric, REGISTRY[metric].unit, 1, float(value), float(value), float(value), "exact")
     missing = {"energy_per_inference_j": NO_POWER, "net_energy_per_inference_j": NO_POWER, "power_mean_w": NO_POWER}
     accuracy = Accuracy(CORRECT[name], 10_000, "cifar10-test") if name in CORRECT else None
     if accuracy:

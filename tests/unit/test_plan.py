@@ -17,7 +17,7 @@ SUITE = Suite(
     title="Mine",
     variants=tuple(Variant(name, name, "demo") for name in ("large", "small", "tiny")),
     backends=("null", "onnxruntime"),
-    scenarios=(Scenario(), Scenario(batch=4)),
+    scenarios=(Scenario(), Scenario(label="single-stream-b4")),
     launches=5,
 )
 BOARD = replace(DEVICE, backends=("null", "onnxruntime"))

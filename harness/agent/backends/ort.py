@@ -25,19 +25,20 @@ class OnnxRuntime:
         return {"onnxruntime": onnxruntime.__version__, "numpy": numpy.__version__}
 
     def load(self, artifact, options):
-        """A session over the file `artifact`. options: threads (intra-op); profile_prefix to trace operators."""
+        """A session over the file `artifact`. options: threads (intra-op), optimized (the graph; default yes)."""
         return OnnxSession(artifact, options)
 
 
-def session_options(threads):
-    """The settings of every measured session: sequential, no spinning, all graph optimizations."""
+def session_options(threads, optimized=True):
+    """The settings of a measured session: sequential, no spinning, and graph optimizations unless told otherwise."""
     import onnxruntime
 
     settings = onnxruntime.SessionOptions()
     settings.intra_op_num_threads = threads
     settings.inter_op_num_threads = 1
     settings.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
-    settings.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
+    levels = onnxruntime.GraphOptimizationLevel
+    settings.graph_optimization_level = levels.ORT_ENABLE_ALL if optimized else levels.ORT_DISABLE_ALL
     # Spinning workers burn the neighbour core that the sensors live on.
     settings.add_session_config_entry("session.intra_op.allow_spinning", "0")
     # 3: errors only. Warnings would go to stderr at every load and say nothing a finding does not.
@@ -54,7 +55,9 @@ class OnnxSession:
         import onnxruntime
 
         self._session = onnxruntime.InferenceSession(
-            artifact, session_options(options["threads"]), providers=["CPUExecutionProvider"]
+            artifact,
+            session_options(options["threads"], options.get("optimized", True)),
+            providers=["CPUExecutionProvider"],
         )
         self._names = [output.name for output in self._session.get_outputs()]
         self._inputs = {}
@@ -77,7 +80,7 @@ class OnnxSession:
         return self._outputs
 
     def facts(self):
-        """Execution providers and threads as in force."""
+        """Execution providers, and the threads that the session was made with."""
         threads = self._session.get_session_options().intra_op_num_threads
         return {"providers": self._session.get_providers(), "threads": threads}
 

@@ -72,7 +72,7 @@ def test_the_cost_of_the_sensors_is_a_note() -> None:
 
 
 def test_names_are_short_where_the_variant_is_unique() -> None:
-    batched = replace(CASE, scenario=Scenario(batch=4))
+    batched = replace(CASE, scenario=Scenario(label="single-stream-b4"))
     assert case_names((CASE, OTHER)) == {CASE.id: "small", OTHER.id: "other"}
     assert case_names((CASE, OTHER, batched)) == {
         CASE.id: "small / null / single-stream",

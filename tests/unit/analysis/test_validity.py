@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from harness.analysis import validity
-from harness.analysis.validity import CHECKS, Context, findings
+from harness.analysis import launch_checks, machine_checks, output_checks
+from harness.analysis.context import Context
+from harness.analysis.validity import CHECKS, findings
 from harness.model.case import Accuracy, ArtifactFacts, Signature
 from harness.model.device import Limits
 from harness.model.trial import Environment, Outputs, Phases, Record, Trace, Trial
@@ -58,29 +59,29 @@ def test_every_check_is_tested_here() -> None:
 
 def test_failed_trials_fires() -> None:
     failed = launch(1, status="failed", message="ended by SIGKILL\nTraceback")
-    found = only(validity.failed_trials, context(launch(), failed))
+    found = only(launch_checks.failed_trials, context(launch(), failed))
     assert (found.code, found.severity) == ("trial_failed", "doubt")
     assert found.evidence == "1 of 2 trials failed; first: ended by SIGKILL"
     assert "trial.json" in found.advice
-    assert only(validity.failed_trials, context(failed)).severity == "invalid"
-    nothing = only(validity.failed_trials, context())
+    assert only(launch_checks.failed_trials, context(failed)).severity == "invalid"
+    nothing = only(launch_checks.failed_trials, context())
     assert (nothing.code, nothing.severity) == ("nothing_measured", "invalid")
     assert "same command" in nothing.advice
 
 
 def test_failed_trials_is_silent() -> None:
-    assert list(validity.failed_trials(context(launch()))) == []
+    assert list(launch_checks.failed_trials(context(launch()))) == []
 
 
 def test_output_not_finite_fires() -> None:
     bad = launch(1, outputs=Outputs((math.nan,), finite=False))
-    found = only(validity.output_not_finite, context(launch(), bad))
+    found = only(output_checks.output_not_finite, context(launch(), bad))
     assert (found.code, found.severity) == ("output_not_finite", "invalid")
     assert "1 of 2 launches holds NaN or infinity" in found.evidence
 
 
 def test_output_not_finite_is_silent() -> None:
-    assert list(validity.output_not_finite(context(launch(outputs=Outputs((1.0,)))))) == []
+    assert list(output_checks.output_not_finite(context(launch(outputs=Outputs((1.0,)))))) == []
 
 
 REFERENCE = facts(signature=Signature((0.0, 1.0, 2.0), "the lock"))
@@ -91,7 +92,7 @@ REFERENCE = facts(signature=Signature((0.0, 1.0, 2.0), "the lock"))
 )
 def test_output_mismatch_fires(values: tuple[float, ...], share: str) -> None:
     right = launch(outputs=Outputs((0.0, 1.0, 2.0)))
-    found = only(validity.output_mismatch, context(right, launch(1, outputs=Outputs(values)), artifact=REFERENCE))
+    found = only(output_checks.output_mismatch, context(right, launch(1, outputs=Outputs(values)), artifact=REFERENCE))
     assert (found.code, found.severity) == ("output_mismatch", "invalid")
     assert "(the lock)" in found.evidence
     assert f"by {share} of its range" in found.evidence
@@ -101,7 +102,7 @@ def test_output_mismatch_is_silent() -> None:
     near = launch(outputs=Outputs((0.0, 1.16, 2.0)))  # one of three values by 8 % of the range of 2: 4.6 % on the whole
     nan = launch(outputs=Outputs((math.nan,) * 3, finite=False))  # which has a finding of its own
     for record in (context(near, artifact=REFERENCE), context(near), context(nan, artifact=REFERENCE)):
-        assert list(validity.output_mismatch(record)) == []
+        assert list(output_checks.output_mismatch(record)) == []
 
 
 def measured(point: float, images: int = 10_000, method: str = "measured here on 10000 test images") -> Summary:
@@ -112,15 +113,15 @@ LOCKED = facts(accuracy=Accuracy(9300, 10_000, "cifar10"))
 
 
 def test_accuracy_differs_fires() -> None:
-    found = only(validity.accuracy_differs, context(launch(), artifact=LOCKED, accuracy=measured(0.9249)))
+    found = only(output_checks.accuracy_differs, context(launch(), artifact=LOCKED, accuracy=measured(0.9249)))
     assert (found.code, found.severity) == ("accuracy_differs", "invalid")
     assert found.evidence == "top-1 is 92.49% here and 93.00% in the lock, for the same bytes"
 
 
 def test_accuracy_differs_is_silent() -> None:
     for accuracy in (measured(0.9251), measured(0.5, images=1000), measured(0.5, method="recorded"), None):
-        assert list(validity.accuracy_differs(context(launch(), artifact=LOCKED, accuracy=accuracy))) == []
-    assert list(validity.accuracy_differs(context(launch(), accuracy=measured(0.5)))) == []
+        assert list(output_checks.accuracy_differs(context(launch(), artifact=LOCKED, accuracy=accuracy))) == []
+    assert list(output_checks.accuracy_differs(context(launch(), accuracy=measured(0.5)))) == []
 
 
 RESTLESS = replace(WINDOW, warm_up_steady=False)
@@ -128,31 +129,33 @@ RESTLESS = replace(WINDOW, warm_up_steady=False)
 
 def test_not_steady_fires() -> None:
     most = context(launch(0, phases=RESTLESS), launch(1, phases=RESTLESS), launch(2))
-    found = only(validity.not_steady, most)
+    found = only(launch_checks.not_steady, most)
     assert (found.code, found.severity) == ("no_steady_state", "doubt")
     assert "2 of 3 launches did not reach a steady latency" in found.evidence
     half = context(launch(0, phases=RESTLESS), launch(1))
-    assert only(validity.not_steady, half).severity == "note"
+    assert only(launch_checks.not_steady, half).severity == "note"
 
 
 def test_not_steady_is_silent() -> None:
-    assert list(validity.not_steady(context(launch(), launch(1, phases=replace(WINDOW, warm_up_steady=None))))) == []
+    assert (
+        list(launch_checks.not_steady(context(launch(), launch(1, phases=replace(WINDOW, warm_up_steady=None))))) == []
+    )
 
 
 def test_budget_spent_fires() -> None:
-    found = only(validity.budget_spent, context(launch(), launch(1, stop_reason="budget spent")))
+    found = only(launch_checks.budget_spent, context(launch(), launch(1, stop_reason="budget spent")))
     assert (found.code, found.severity) == ("too_short", "doubt")
     assert found.evidence == "1 launches stopped early (budget spent) with 20 inferences"
     assert "budget_s" in found.advice
 
 
 def test_budget_spent_is_silent() -> None:
-    assert list(validity.budget_spent(context(launch()))) == []
+    assert list(launch_checks.budget_spent(context(launch()))) == []
 
 
 def test_launches_disagree_fires() -> None:
     slow = trial([0.00111] * 20, launch=1, phases=WINDOW)
-    found = only(validity.launches_disagree, context(launch(), slow))
+    found = only(launch_checks.launches_disagree, context(launch(), slow))
     assert (found.code, found.severity) == ("launches_disagree", "doubt")
     assert found.evidence == "medians of the launches range from 1 to 1.11 ms"
 
@@ -160,27 +163,27 @@ def test_launches_disagree_fires() -> None:
 def test_launches_disagree_is_silent() -> None:
     near = trial([0.00109] * 20, launch=1, phases=WINDOW)
     for record in (context(launch(), near), context(launch()), context(launch(), trial([], launch=1))):
-        assert list(validity.launches_disagree(record)) == []
+        assert list(launch_checks.launches_disagree(record)) == []
 
 
 def test_machine_busy_fires() -> None:
     busy = [launch(n, [counter("other_busy", rate)]) for n, rate in enumerate((0.1, 0.26, 0.9))]
-    found = only(validity.machine_busy, context(*busy))
+    found = only(machine_checks.machine_busy, context(*busy))
     assert (found.code, found.severity) == ("machine_busy", "doubt")
     assert found.evidence == "other processes kept 0.26 cores busy (limit 0.2)"
 
 
 def test_machine_busy_is_silent() -> None:
     spike = [launch(n, [counter("other_busy", rate)]) for n, rate in enumerate((0.1, 0.1, 0.9))]
-    assert list(validity.machine_busy(context(*spike))) == []
-    assert list(validity.machine_busy(context(*spike[2:], other_load_cores=1.0))) == []
+    assert list(machine_checks.machine_busy(context(*spike))) == []
+    assert list(machine_checks.machine_busy(context(*spike[2:], other_load_cores=1.0))) == []
     once = launch(traces=[trace("others", "other_busy", [(T - 1, 0), (T + 1, 50), (T + 3, 100)])])
-    assert list(validity.machine_busy(context(once))) == []  # one reading in the steady part is no rate
+    assert list(machine_checks.machine_busy(context(once))) == []  # one reading in the steady part is no rate
 
 
 def test_time_stolen_fires() -> None:
     robbed = launch(1, [counter("cpu1_steal", 0.031, "cpu")])
-    found = only(validity.time_stolen, context(launch(), robbed))
+    found = only(machine_checks.time_stolen, context(launch(), robbed))
     assert (found.code, found.severity) == ("time_stolen", "doubt")
     assert "took up to 3.1% of a measured core" in found.evidence
 
@@ -188,12 +191,12 @@ def test_time_stolen_fires() -> None:
 def test_time_stolen_is_silent() -> None:
     little = launch(traces=[counter("cpu1_steal", 0.019, "cpu")])
     elsewhere = launch(traces=[counter("cpu0_steal", 0.5, "cpu")])  # the model runs on core 1
-    assert list(validity.time_stolen(context(little, elsewhere))) == []
+    assert list(machine_checks.time_stolen(context(little, elsewhere))) == []
 
 
 def test_clock_changed_fires() -> None:
     drop = [(T - 1, 1e9), (T, 1.8e9), (T + 1, 1.6e9), (T + 2, 1.8e9)]
-    found = only(validity.clock_changed, context(launch(), launch(3, [trace("cpu", "cpu1_clock", drop)])))
+    found = only(machine_checks.clock_changed, context(launch(), launch(3, [trace("cpu", "cpu1_clock", drop)])))
     assert (found.code, found.severity) == ("clock_changed", "doubt")
     assert found.evidence == "core 1 ran between 1.60 and 1.80 GHz in launch 3"
 
@@ -202,12 +205,12 @@ def test_clock_changed_is_silent() -> None:
     small = [(T - 1, 1e9), (T, 1.8e9), (T + 1, 1.72e9), (T + 1.5, math.nan)]  # before the steady part it may climb
     other = [(T, 1.8e9), (T + 1, 1.0e9)]
     traces = [trace("cpu", "cpu1_clock", small), trace("cpu", "cpu0_clock", other)]
-    assert list(validity.clock_changed(context(launch(traces=traces)))) == []
+    assert list(machine_checks.clock_changed(context(launch(traces=traces)))) == []
 
 
 def test_too_hot_fires() -> None:
     zones = [trace("thermal", "gpu_0", [(T, 60), (T + 1, 85.4)]), trace("thermal", "cpu_1", [(T, 91.6), (T + 1, 80)])]
-    found = only(validity.too_hot, context(launch(traces=zones), temperature_c=85.0))
+    found = only(machine_checks.too_hot, context(launch(traces=zones), temperature_c=85.0))
     assert (found.code, found.severity) == ("too_hot", "doubt")
     assert found.evidence == "zone cpu_1 reached 92 degC (limit 85)"
 
@@ -215,34 +218,34 @@ def test_too_hot_fires() -> None:
 def test_too_hot_is_silent() -> None:
     readings = [(T - 1, 120.0), (T, 85.0), (T + 1, math.nan), (T + 3, 120.0)]
     zones = [trace("thermal", "cpu_0", readings), trace("others", "other_busy", [(T, 1000.0)])]
-    assert list(validity.too_hot(context(launch(traces=zones), temperature_c=85.0))) == []
+    assert list(machine_checks.too_hot(context(launch(traces=zones), temperature_c=85.0))) == []
 
 
 def test_settings_refused_fires() -> None:
     refused = "nice -5 refused: it needs root"
     trials = [launch(n, environment=environment(problems=[refused])) for n in range(2)]
-    found = only(validity.settings_refused, context(*trials))
+    found = only(machine_checks.settings_refused, context(*trials))
     assert (found.code, found.severity, found.evidence) == ("settings_refused", "doubt", refused)
 
 
 def test_settings_refused_is_silent() -> None:
-    assert list(validity.settings_refused(context(launch(environment=environment(problems=[]))))) == []
+    assert list(machine_checks.settings_refused(context(launch(environment=environment(problems=[]))))) == []
 
 
 def test_damaged_files_fires() -> None:
     record = Record(CASE, (launch(),), ("store/r/trials/000001-x: cannot be read", "another"))
-    found = only(validity.damaged_files, replace(context(), record=record))
+    found = only(launch_checks.damaged_files, replace(context(), record=record))
     assert (found.code, found.severity) == ("trials_damaged", "doubt")
     assert found.evidence == "2 trial folders were left out: store/r/trials/000001-x: cannot be read"
 
 
 def test_damaged_files_is_silent() -> None:
-    assert list(validity.damaged_files(context(launch()))) == []
+    assert list(launch_checks.damaged_files(context(launch()))) == []
 
 
 def test_sensors_missing_fires() -> None:
     told = Environment(facts={"sensors": {"unavailable": {"thermal": "no zone", "cpu": "no /proc/stat"}}})
-    found = list(validity.sensors_missing(context(launch(environment=told), launch(1, environment=told))))
+    found = list(machine_checks.sensors_missing(context(launch(environment=told), launch(1, environment=told))))
     assert [(one.code, one.severity) for one in found] == [("sensor_missing", "note")] * 2
     assert [one.evidence for one in found] == ["cpu: no /proc/stat", "thermal: no zone"]
     assert verdict_of(tuple(found)) == "valid"
@@ -251,7 +254,7 @@ def test_sensors_missing_fires() -> None:
 def test_sensors_missing_is_silent() -> None:
     for sensors in ({"unavailable": {}}, None):
         told = Environment(facts={"sensors": sensors})
-        assert list(validity.sensors_missing(context(launch(environment=told)))) == []
+        assert list(machine_checks.sensors_missing(context(launch(environment=told)))) == []
 
 
 def test_the_worst_severity_decides() -> None:

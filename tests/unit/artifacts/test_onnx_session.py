@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.artifacts.onnx_file import inspect, reference_outputs, seeded_inputs
+from harness.artifacts.onnx_file import inspect
+from harness.artifacts.onnx_session import reference_outputs, seeded_inputs
 from harness.errors import ModelError
 from harness.model.case import TensorSpec
 from tests.support import models
@@ -78,3 +79,11 @@ def test_wrong_and_missing_feeds_are_model_errors(file: Path) -> None:
         reference_outputs(file, {"image": np.zeros((1, 3, 9, 8), np.float32)})
     with pytest.raises(ModelError, match=r"model\.onnx failed in onnxruntime: .*image"):
         reference_outputs(file, {})
+
+
+def test_a_scalar_input_is_an_array_too() -> None:
+    fed = seeded_inputs((TensorSpec("scale", "float32", ()), TensorSpec("index", "int64", ())), seed=3)
+    assert [(type(one), one.shape, str(one.dtype)) for one in fed.values()] == [
+        (np.ndarray, (), "float32"),
+        (np.ndarray, (), "int64"),
+    ]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import math
 import os
 import statistics
@@ -26,10 +27,14 @@ from tests.support.agent_side import MILLI_S, WARM_UP, living_members, make_boar
 DURATIONS_S = [MILLI_S] * 9 + [8 * MILLI_S]
 
 
+def sha256(path: str | Path) -> str:
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+
+
 def run(board: Board, artifact: str, mode: str = "performance", case: Case | None = None) -> Trial:
     case = case or make_case()
     planned = PlannedTrial(case.id, mode, 2)  # type: ignore[arg-type]
-    return run_trial(board, Job("run", case, planned, 3, Material(artifact)))
+    return run_trial(board, Job("run", case, planned, 3, Material(artifact, sha256(artifact))))
 
 
 @pytest.fixture
@@ -210,7 +215,7 @@ def test_the_order_of_the_arms_depends_on_the_launch_alone(board: Board, tmp_pat
     script, case = null_script(tmp_path / "model.json", [64 * MILLI_S]), make_case()
     arms = []
     for launch in (0, 0, 1):
-        job = Job("run", case, PlannedTrial(case.id, "observer", launch), 0, Material(script))
+        job = Job("run", case, PlannedTrial(case.id, "observer", launch), 0, Material(script, sha256(script)))
         arms.append(run_trial(board, job).arms)
     assert arms[0] == arms[1] != arms[2]
 
@@ -253,7 +258,9 @@ def test_accuracy_mode_returns_logits_of_every_image(board: Board, tmp_path: Pat
     np.save(tmp_path / "images.npy", images)
     case = replace(make_case("onnxruntime"), inputs=(TensorSpec("image", "float32", (1, 3, 8, 8)),))
     labels = array("d", [number % 2 for number in range(37)])
-    sent = Material(str(model), images=str(tmp_path / "images.npy"), labels=labels, dataset_sha256="d" * 64)
+    sent = Material(
+        str(model), sha256(model), images=str(tmp_path / "images.npy"), labels=labels, dataset_sha256="d" * 64
+    )
     trial = run_trial(board, Job("run", case, PlannedTrial(case.id, "accuracy", 0), 0, sent))
     assert (trial.status, trial.message) == ("ok", "")
     assert trial.dataset_sha256 == "d" * 64

@@ -17,7 +17,7 @@ from harness.store import store
 from tests.support.host_side import CASE, column, plan, run, samples, trace, trial
 
 KEYS = ["run", "trial", "variant", "backend", "scenario", "launch"]
-OTHER = replace(CASE, variant="other", scenario=Scenario(batch=4))
+OTHER = replace(CASE, variant="other", scenario=Scenario(label="single-stream-b4"))
 RUN = run(plan((CASE, OTHER)))
 TRIALS = (
     trial(

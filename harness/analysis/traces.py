@@ -1,0 +1,42 @@
+"""Sensor traces cut to the steady part of their trial: rates of counters, values of gauges. NaN is left out."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from harness.analysis import stats
+from harness.model.trial import Trace, Trial
+
+
+def steady_rate(trial: Trial, collector: str, name: str) -> float | None:
+    """Rate of a counter over the steady part, per second; None where it was not read twice there."""
+    times, values = _steady(trial, collector, name)
+    if len(times) < 2 or times[-1] <= times[0]:
+        return None
+    return float((values[-1] - values[0]) / (times[-1] - times[0]))
+
+
+def steady_values(trial: Trial, collector: str, name: str) -> stats.Values:
+    """Readings of a channel in the steady part; empty where it was not read."""
+    return _steady(trial, collector, name)[1]
+
+
+def measured_cores(trial: Trial) -> list[str]:
+    """Numbers of the cores that the measured process was pinned to."""
+    return [core for core in str(trial.environment.in_force.get("affinity", "")).split(",") if core]
+
+
+def _steady(trial: Trial, collector: str, name: str) -> tuple[stats.Values, stats.Values]:
+    for trace in trial.traces:
+        if (trace.channel.collector, trace.channel.name) == (collector, name):
+            return _cut(trial, trace)
+    return np.zeros(0), np.zeros(0)
+
+
+def _cut(trial: Trial, trace: Trace) -> tuple[stats.Values, stats.Values]:
+    start, end = trial.phases.steady_start_s, trial.phases.steady_end_s
+    if start is None or end is None:
+        return np.zeros(0), np.zeros(0)
+    times, values = np.asarray(trace.time_s, np.float64), np.asarray(trace.value, np.float64)
+    kept = (times >= start) & (times <= end) & ~np.isnan(values)
+    return times[kept], values[kept]
