@@ -6,6 +6,7 @@ Nothing heavy is imported before a verb needs it: `harness --help` starts in a t
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import signal
 import sys
@@ -32,28 +33,57 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
             signal.signal(number, _interrupt)
+    _open_stdout()
     try:
         from harness import verbs
 
-        return verbs.TABLE[parsed.verb](_options(parsed, given, os.environ), parsed)
+        code = verbs.TABLE[parsed.verb](_options(parsed, given, os.environ), parsed)
+        sys.stdout.flush()  # here, where a reader who left is dealt with; at the interpreter's end it would be 120
     except HarnessError as error:
-        print(f"harness: {error}", file=sys.stderr)  # noqa: T201  # the one place for errors
+        _say(str(error))
         return error.exit_code
     except KeyboardInterrupt:
-        print("harness: interrupted; finished trials are kept, the same command goes on", file=sys.stderr)  # noqa: T201
+        _say("interrupted; finished trials are kept, the same command goes on")
         return EXIT_NOTHING_VALID
-    except BrokenPipeError:  # the reader of our output left, as `| head` does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return EXIT_DONE
+    except BrokenPipeError:
+        return _reader_left()
     except OSError as error:  # a disk that is full or may not be written, wherever it was met
         where = f"{error.filename}: " if error.filename else ""
         advice = "finished trials are kept; make room or grant the right, then give the same command again"
-        print(f"harness: {where}{error.strerror or error}; {advice}", file=sys.stderr)  # noqa: T201
+        _say(f"{where}{error.strerror or error}; {advice}")
         return EXIT_USAGE
     except Exception:  # noqa: BLE001  # Python's own exit code would be 1, which here means a regression
         traceback.print_exc()
-        print("harness: this is a defect; please report it. Finished trials are kept", file=sys.stderr)  # noqa: T201
+        _say("this is a defect; please report it. Finished trials are kept")
         return EXIT_NOTHING_VALID
+    return code
+
+
+def _open_stdout() -> None:
+    """Whoever started us may have closed it, and a terminal without the table's signs must not cost the table."""
+    if sys.stdout is None:
+        sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115  # lives as long as we
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
+
+
+def _reader_left() -> int:
+    """The reader of our output went, as `| head` does: done. The reader of our messages went: what was under way was
+    interrupted."""
+    code = EXIT_DONE
+    for stream, meaning in ((sys.stdout, EXIT_DONE), (sys.stderr, EXIT_NOTHING_VALID)):
+        try:
+            stream.flush()
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+            code = max(code, meaning)
+    return code
+
+
+def _say(text: str) -> None:
+    """One line on stderr: the name of a file in it may hold line ends, and signs that steer a terminal."""
+    line = "".join(sign if sign.isprintable() else " " if sign.isspace() else "\ufffd" for sign in text)
+    print(f"harness: {line}", file=sys.stderr)  # noqa: T201  # the one place for errors
 
 
 def _interrupt(_number: int, _frame: object) -> None:
@@ -128,9 +158,12 @@ def _build_arguments(verb: argparse.ArgumentParser) -> None:
 
 
 def _seconds(text: str) -> float:
-    seconds = float(text)
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
     if not 0 < seconds < float("inf"):
-        raise ValueError
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above 0")
     return seconds
 
 
@@ -141,6 +174,15 @@ def _user_cache(environment: Mapping[str, str]) -> Path:
         return Path.home() / ".cache" / "edge-harness"
     except RuntimeError:
         raise UsageError("this user has no home folder for the cache; name one with --cache") from None
+
+
+def _check_text(given: Sequence[str]) -> None:
+    """A name that is no text could be neither stored as JSON nor printed."""
+    for argument in given:
+        try:
+            argument.encode()
+        except UnicodeEncodeError:
+            raise UsageError(f"{argument!r} is not UTF-8; rename the file or folder") from None
 
 
 def _check_together(parsed: argparse.Namespace) -> None:
@@ -155,6 +197,7 @@ def _check_together(parsed: argparse.Namespace) -> None:
 
 
 def _options(parsed: argparse.Namespace, given: Sequence[str], environment: Mapping[str, str]) -> Options:
+    _check_text(given)
     named = getattr(parsed, "data", None)
     from_environment = environment.get("HARNESS_DATA")
     cache = parsed.cache or _user_cache(environment)

@@ -13,10 +13,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsed
 from rich.progress import Progress as Bar
 from rich.table import Table
 
-from harness.analysis.analyse import case_names
 from harness.model.case import Plan
 from harness.model.metrics import REGISTRY, show
 from harness.model.verdict import CaseResult, RunResult, Summary
+from harness.report.names import labels
 from harness.stages import Progress
 
 _COLUMNS = (
@@ -105,7 +105,8 @@ def print_result(result: RunResult) -> None:
         metric = REGISTRY[name]
         table.add_column(f"{metric.label}\n{metric.shown_unit}".strip(), justify="right", no_wrap=True)
     table.add_column("verdict", no_wrap=True)
-    names = case_names(tuple(one.case for one in result.cases))
+    cases = [one.case for one in result.cases]
+    names = dict(zip((case.id for case in cases), labels(cases), strict=True))
     for one in result.cases:
         style = _STYLE[one.verdict]
         cells = [_cell(one, name) for name in _COLUMNS]

@@ -58,7 +58,7 @@ def load_suite(name: str) -> tuple[Suite, Path]:
     sys.modules[spec.name] = module
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # of a suite that exits, its own code would be taken for ours
         raise UsageError(f"{path} does not load: {type(error).__name__}: {error}") from error
     suite = getattr(module, "SUITE", None)
     if not isinstance(suite, Suite):

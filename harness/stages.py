@@ -152,7 +152,7 @@ def measure(planned: Planned, board: Board, options: Options, show: Show) -> Pat
 
 
 def lease(device: Device, options: Options) -> AbstractContextManager[None]:
-    """Hold the board: two runs at once would measure each other. UsageError where another process has it."""
+    """Hold the board: two runs at once would measure each other. StoreError where another process has it."""
     busy = f"{device.name} is being measured by another harness process; wait until it has ended"
     return places.held(board_folder(options.cache), busy)
 

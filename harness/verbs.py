@@ -33,6 +33,8 @@ def run(options: Options, _parsed: argparse.Namespace) -> int:
 
     if options.json and options.json != "-":
         places.writable(Path(options.json).absolute().parent, "--json")
+    if options.report:
+        places.writable(options.report, "--report")
     planned, board = stages.reach(stages.plan_run(options), options)
     for skip in planned.plan.skips:
         console.message(f"skipped {skip.variant}: {skip.reason}")
@@ -54,11 +56,12 @@ def run(options: Options, _parsed: argparse.Namespace) -> int:
 
 def report(options: Options, parsed: argparse.Namespace) -> int:
     """Write the report of each named run."""
-    from harness import console
+    from harness import console, places
     from harness.store import store
 
-    for name in parsed.runs:
-        folder = store.find_run(options.results, name)
+    folders = [store.find_run(options.results, name) for name in parsed.runs]
+    places.writable(parsed.out, "--out")
+    for folder in folders:
         console.plain(str(_write_report(folder, parsed.format, parsed.out)))
     return EXIT_DONE
 
@@ -71,7 +74,6 @@ def _write_report(folder: Path, form: str, out: Path) -> Path:
     result, records = stages.conclude(folder)
     target = out / f"{folder.name}{chosen.suffix}"
     try:
-        out.mkdir(parents=True, exist_ok=True)
         target.write_bytes(chosen.render(result, records))
     except OSError as error:
         raise StoreError(f"cannot write {target}: {error.strerror}; name another folder") from None

@@ -9,8 +9,9 @@ from contextlib import contextmanager
 
 BLOCK_MIN_COUNT = 8
 BLOCK_MIN_S = 0.02
-# Of a model slower than a block's least duration three inferences are a block: eight would take minutes on a board.
+# Of a slow model three inferences are a block: eight of them would take minutes on a board.
 SLOW_BLOCK_COUNT = 3
+SLOW_S = 0.08
 STEADY_BLOCKS = 3
 # So many blocks are tried whatever they take; a slow model could not become steady in the time limit otherwise.
 LEAST_BLOCKS = 5
@@ -93,7 +94,7 @@ def warm_up(step, clock, rule, first_s):
     medians, steady = [], False
     while storage.count < storage.capacity:
         first = storage.count
-        least = SLOW_BLOCK_COUNT if first_s > BLOCK_MIN_S else BLOCK_MIN_COUNT
+        least = SLOW_BLOCK_COUNT if (medians or [first_s])[-1] > SLOW_S else BLOCK_MIN_COUNT
         timed_loop(step, clock, storage, first + least, clock() + BLOCK_MIN_S, float("inf"))
         storage.end_block()
         medians.append(median(storage.duration_s[first : storage.count]))

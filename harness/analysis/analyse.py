@@ -6,7 +6,6 @@ from harness.analysis.context import Context
 from harness.analysis.observer import observer_cost
 from harness.analysis.summaries import summarise
 from harness.analysis.validity import findings
-from harness.model.case import Case
 from harness.model.codec import Json, to_json
 from harness.model.run import Run
 from harness.model.trial import Record, Trial
@@ -92,13 +91,3 @@ def _notes(stored: StoredRun) -> tuple[str, ...]:
         )
     notes += [f"Left out: {line}" for line in stored.damaged]
     return tuple(notes)
-
-
-def case_names(cases: tuple[Case, ...]) -> dict[str, str]:
-    """A short name per case: the variant, with backend and scenario where the variant alone is not unique."""
-    short: dict[str, str] = {}
-    variants = [case.variant for case in cases]
-    for case in cases:
-        alone = variants.count(case.variant) == 1
-        short[case.id] = case.variant if alone else f"{case.variant} / {case.backend} / {case.scenario.name}"
-    return short

@@ -73,8 +73,8 @@ def _percentile(name: str, timed: Sequence[Trial], q: float) -> Summary | str:
     pooled = np.concatenate([durations(trial) for trial in timed])
     needed = stats.needed_for_quantile(q)
     if len(pooled) < needed:
-        return f"{len(pooled)} samples; p{q * 100:g} needs {needed}"
-    method = f"quantile of {len(pooled)} samples pooled over {len(timed)} launches; no interval"
+        return f"{len(pooled)} inferences; p{q * 100:g} needs {needed}"
+    method = f"quantile of {len(pooled)} inferences pooled over {len(timed)} launches; no interval"
     return Summary(name, "s", len(timed), stats.quantile(pooled, q), None, None, method)
 
 

@@ -14,7 +14,7 @@ from harness.report.names import isolated
 OVERLAP = "intervals overlap"
 TOO_FEW_LAUNCHES = "too few launches to compare"
 TOO_FEW_INFERENCES = "too few inferences to compare"
-UNCLEAR = "~"
+UNCLEAR = "~ "
 # From here on "times" reads better than "per cent".
 CLEARLY_FASTER = 1.5
 # The fewest values whose order statistics give a 95 % interval of their median (harness.analysis.stats.order_interval).

@@ -115,8 +115,8 @@ def _scatter(point: Point) -> Figure:
         "marker": {
             "color": point.style.colour,
             "symbol": point.style.symbol + ("" if valid else "-open") + ("-dot" if recorded else ""),
-            "size": 13,
-            # A dot takes the outline's colour, so that on a filled symbol both are white.
+            "size": 15 if recorded and valid else 13,
+            # A dot takes the outline's colour, so that on a filled symbol both are white; the outline eats into it.
             "line": {"width": 2 if recorded or not valid else 0, "color": "#ffffff" if valid else point.style.colour},
         },
         "text": [f"{point.images} images" if beside else ""],

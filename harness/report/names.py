@@ -1,7 +1,8 @@
 """How a case is called and coloured wherever it appears: one label and one style per case, here and in the terminal.
 
-Needs the standard library alone. Colours are Okabe and Ito's, told apart with any colour vision; black and yellow are left out because each vanishes
-on one of the two backgrounds. A marker symbol per variant and a dash per case say the same without colour.
+Needs the standard library alone. Colours are Okabe and Ito's, told apart with any colour vision; black and yellow are
+left out because each vanishes on one of the two backgrounds. A marker symbol per variant and a dash per case say the
+same without colour.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ DASHES = ("solid", "dash", "dot", "dashdot")
 DASH_GLYPHS = ("——", "– –", "· · ·", "– · –")
 FIGURE_NAME_LENGTH = 28
 REPLACEMENT = "\ufffd"
-# Control, invisible format, lone surrogate, line and paragraph separator: what shows as nothing or moves its neighbours.
+# Control, invisible format, lone surrogate, line and paragraph end: what shows as nothing or moves its neighbours.
 _UNSHOWN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 _JOINERS = "\u200c\u200d"  # invisible too, but some scripts and emoji cannot be written without them
 _FIRST_ISOLATE, _END_ISOLATE = "\u2068", "\u2069"
@@ -53,7 +54,7 @@ def styles(cases: Sequence[CaseResult]) -> tuple[Style, ...]:
 
 
 def labels(cases: Sequence[Case]) -> tuple[str, ...]:
-    """One per case, unique and printable: the variant's name where that is enough, else with what differs among them."""
+    """One per case, unique and printable: the variant's name where that is enough, else with what differs among all."""
     variants = [case.variant for case in cases]
     parts = [part for part in _PARTS if len({part(case) for case in cases}) > 1]
     found = []

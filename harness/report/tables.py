@@ -52,7 +52,7 @@ class MarkdownReporter:
 
 
 def markdown(view: View) -> str:
-    """Title, one sentence per case, table, footnotes, findings, notes, skips: a part that would be empty is left out."""
+    """Title, one sentence per case, table, footnotes, findings, notes, skips; what would be empty is left out."""
     head = view.head
     lines = [f"# {_plain(head.suite)} on {_plain(head.device)}", "", f"{head.when}; {head.state}; {head.counts}.", ""]
     lines += [f"- **{_plain(row.label)}**: {_plain(row.sentence)}{_small(row.title)}" for row in view.rows]

@@ -173,5 +173,5 @@ def _moment(when: Json, same_day_as: Json = None) -> str:
 
 
 def _skip(skip: Mapping[str, Json]) -> SkipRow:
-    cell = (printable(text(skip.get(key))) for key in ("variant", "backend", "scenario"))
-    return SkipRow(*cell, text(skip.get("reason")))
+    variant, backend, scenario = (printable(text(skip.get(key))) for key in ("variant", "backend", "scenario"))
+    return SkipRow(variant, backend, scenario, text(skip.get("reason")))

@@ -62,7 +62,7 @@ def append(folder: Path, trial: Trial) -> Path:
 
     from harness.store import encode
 
-    name = f"{trial.order:06d}-{trial.id}"
+    name = _trial_name(trial)
     target, partial = folder / "trials" / name, folder / "trials" / f"{_PARTIAL}{os.getpid()}-{name}"
     try:
         partial.mkdir()
@@ -77,6 +77,10 @@ def append(folder: Path, trial: Trial) -> Path:
     finally:  # after success it is gone; after a full disk or a Ctrl-C it is of no use
         shutil.rmtree(partial, ignore_errors=True)
     return target
+
+
+def _trial_name(trial: Trial) -> str:
+    return f"{trial.order:06d}-{trial.id}"
 
 
 def finish(folder: Path, finished_utc: str, done: int, failed: int) -> None:
@@ -117,9 +121,14 @@ def read(folder: Path) -> StoredRun:
     trials, damaged = [], []
     for path in _trial_folders(folder):
         try:
-            trials.append(read_trial(path))
+            trial = read_trial(path)
         except StoreError as error:
             damaged.append(str(error))
+            continue
+        if path.name == _trial_name(trial):
+            trials.append(trial)
+        else:  # a copy, which would count twice
+            damaged.append(f"{path} holds the trial of {_trial_name(trial)}; it is left out")
     planned = {case.id for case in run.plan.cases}
     strangers = [trial for trial in trials if trial.case.id not in planned or trial.run != run.id]
     damaged += [f"{folder}: trial {trial.id} is not one that this run planned; it is left out" for trial in strangers]

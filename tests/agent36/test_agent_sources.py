@@ -17,8 +17,8 @@ SOURCES = Path(agent.__file__).parent
 # All of them are in Python 3.6. A new name needs a look at the 3.6 documentation, and a line here.
 STANDARD = frozenset(
     {
-        "array", "collections", "contextlib", "gc", "importlib", "json", "math", "os", "platform", "re", "select",
-        "signal", "subprocess", "sys", "time", "traceback",
+        "array", "collections", "contextlib", "gc", "hashlib", "importlib", "json", "math", "os", "platform", "re",
+        "select", "signal", "subprocess", "sys", "time", "traceback",
     }
 )  # fmt: skip
 LATE = frozenset({"numpy", "onnxruntime"})

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
 import resource
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import harness
+from harness import places
 from tests.support import models
 from tests.support.host_side import Answer, invoke, runs_of, store_of, trial_folders
 from tests.support.scripted_suite import FIRST_STEADY_STEP, script, write_device, write_suite
@@ -26,6 +30,10 @@ def assert_refused(answer: Answer, code: int, *said: str) -> None:
     assert "Traceback" not in answer.err
     for text in said:
         assert text in messages[0]
+
+
+def codes(case: dict[str, Any]) -> list[str]:
+    return [finding["code"] for finding in case["findings"]]
 
 
 def truncated(path: Path) -> Path:
@@ -49,7 +57,7 @@ BAD_MODELS: dict[str, tuple[Make, tuple[str, ...]]] = {
     "no model": (plain_text, ("is not an ONNX model", "give the .onnx file")),
     "external data elsewhere": (lambda path: models.external(path, "../secret.bin"), ("outside its folder", "Save")),
     "newer opset": (lambda path: models.tiny(path, opset=99), ("needs opset 99", "install a newer onnxruntime")),
-    "unknown operator": (unheard_of, ("Mystery", "Export it with operators")),
+    "unknown operator": (unheard_of, ("Mystery", "cannot be run by onnxruntime", "check its operators, its opset and")),
     "unknown shape": (
         lambda path: models.tiny(path, ("batch", 3, "height", "width")),
         ("unknown dimensions (?, 3, ?, ?)", "--shape image=1,3,224,224"),
@@ -67,6 +75,48 @@ def test_a_model_that_cannot_be_used(tmp_path: Path, kind: str) -> None:
     answer = invoke(tmp_path, "run", "--model", make(tmp_path / "mine.onnx"), "--device", write_device(tmp_path))
     assert_refused(answer, 2, "mine.onnx", *said)
     assert runs_of(tmp_path) == []
+
+
+def test_a_plan_runs_no_model(tmp_path: Path) -> None:
+    model = unheard_of(tmp_path / "mine.onnx")
+    answer = invoke(tmp_path, "plan", "--model", model, "--device", write_device(tmp_path), "--json", "-")
+    assert answer.code == 0, answer.err
+    assert json.loads(answer.out)["artifacts"].popitem()[1]["uncounted"] == ["Mystery"]
+    assert not (tmp_path / "cache").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("smoke", "--model", "mine.onnx"), ("takes no suite; leave out 'smoke' or --model",)),
+        (("--model", "mine.onnx", "--data", "here"), ("--data belongs to a suite's image set",)),
+        (("smoke", "--shape", "image=1,3"), ("--shape names an input of --model FILE.onnx",)),
+        (("--model", "mine.json"), ("mine.json does not exist; check the path of the model",)),
+        (("--model", "caf\udce9.onnx"), (r"'caf\udce9.onnx' is not UTF-8; rename the file or folder",)),
+    ],
+    ids=lambda value: " ".join(value[:3]).encode("ascii", "replace").decode(),
+)
+def test_arguments_that_cannot_go_together(tmp_path: Path, arguments: tuple[str, ...], said: tuple[str, ...]) -> None:
+    assert_refused(invoke(tmp_path, "run", *arguments), 2, *said)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_script_of_the_users_is_no_model(tmp_path: Path) -> None:
+    (tmp_path / "mine.json").write_text(json.dumps(script()))
+    answer = invoke(tmp_path, "plan", "--model", tmp_path / "mine.json", "--device", write_device(tmp_path))
+    assert_refused(answer, 2, "mine.json is not an ONNX model; give the .onnx file that an exporter wrote")
+
+
+def test_a_board_is_measured_by_one_process_at_a_time(tmp_path: Path) -> None:
+    """Whatever the two would measure and wherever they would store it."""
+    device = write_device(tmp_path)
+    assert invoke(tmp_path, "doctor", "--device", device).code == 0  # makes the board's folder; it needs no lease
+    with places.held(tmp_path / "cache" / "board", "not reached"):
+        answer = invoke(tmp_path, "run", "smoke", "--device", device)
+        assert_refused(answer, 2, "bench is being measured by another harness process; wait until it has ended")
+        assert invoke(tmp_path, "plan", "smoke", "--device", device).code == 0
+    assert runs_of(tmp_path) == []
+    assert invoke(tmp_path, "run", "smoke", "--device", device, "--quick").code == 0
 
 
 def test_a_model_that_returns_nan_is_invalid_and_says_so(tmp_path: Path) -> None:
@@ -107,16 +157,16 @@ def test_a_command_that_is_none(tmp_path: Path, arguments: tuple[str, ...]) -> N
 
 
 @pytest.mark.parametrize(
-    ("more", "said"),
+    ("changes", "said"),
     [
-        ("[settings]\nthread = 2\n", ("bench.toml", "settings", "unknown key 'thread'", "did you mean threads?")),
-        ("[settings]\nthreads = 'two'\n", ("bench.toml", "settings: threads: expected int, found 'two'")),
-        ("[limit]\n", ("bench.toml", "unknown key 'limit'", "did you mean limits?")),
-        ("nonsense\n", ("bench.toml", "not valid TOML")),
+        ({"settings": "thread = 2"}, ("bench.toml", "settings", "unknown key 'thread'", "did you mean threads?")),
+        ({"settings": "threads = 'two'"}, ("bench.toml", "settings: threads: expected int, found 'two'")),
+        ({"more": "[limit]\n"}, ("bench.toml", "unknown key 'limit'", "did you mean limits?")),
+        ({"more": "nonsense\n"}, ("bench.toml", "not valid TOML")),
     ],
 )
-def test_a_device_file_that_is_wrong(tmp_path: Path, more: str, said: tuple[str, ...]) -> None:
-    assert_refused(invoke(tmp_path, "run", "smoke", "--device", write_device(tmp_path, more=more)), 2, *said)
+def test_a_device_file_that_is_wrong(tmp_path: Path, changes: dict[str, str], said: tuple[str, ...]) -> None:
+    assert_refused(invoke(tmp_path, "run", "smoke", "--device", write_device(tmp_path, **changes)), 2, *said)
 
 
 @pytest.mark.parametrize(
@@ -124,6 +174,7 @@ def test_a_device_file_that_is_wrong(tmp_path: Path, more: str, said: tuple[str,
     [
         ("SUITE = 5", ("defines no SUITE", "suites/smoke.py")),
         ("def broken(:", ("does not load: SyntaxError",)),
+        ("raise SystemExit(1)", ("does not load: SystemExit",)),
         ("import no_such_module_anywhere", ("does not load: ModuleNotFoundError", "no_such_module_anywhere")),
     ],
 )
@@ -131,6 +182,17 @@ def test_a_suite_file_that_is_wrong(tmp_path: Path, content: str, said: tuple[st
     path = tmp_path / "mine.py"
     path.write_text(content)
     assert_refused(invoke(tmp_path, "run", path), 2, "mine.py", *said)
+
+
+def test_a_defect_is_shown_whole_and_is_not_taken_for_a_regression(tmp_path: Path) -> None:
+    """A suite whose variants are no tuple, which only a type checker would have told."""
+    suite = tmp_path / "mine.py"
+    suite.write_text("from harness.model.case import Suite\nSUITE = Suite('mine', 'Mine', variants=5)\n")
+    answer = invoke(tmp_path, "run", suite)
+    assert answer.code == 3
+    assert "Traceback" in answer.err
+    assert "TypeError: 'int' object is not iterable" in answer.err
+    assert answer.err.endswith("harness: this is a defect; please report it. Finished trials are kept\n")
 
 
 @pytest.mark.parametrize("durations", [5, [], ["x"], [0.0], "text"])
@@ -153,10 +215,9 @@ def test_a_runtime_that_the_board_lacks_is_a_skip_with_its_reason(tmp_path: Path
     assert answer.code == 0, answer.err
     assert "skipped a: bench has no backend tensorrt (it has: null)" in answer.err
     assert [case["backend"] for case in json.loads(answer.out)["cases"]] == ["null"]
-    alone = write_suite(tmp_path / "alone", {"a": script()}, backends=("tensorrt",))
-    assert_refused(
-        invoke(tmp_path, "run", alone, "--device", device), 3, "nothing to measure", "has no backend tensorrt"
-    )
+    other = write_device(tmp_path, backends=["onnxruntime"])
+    answer = invoke(tmp_path, "run", write_suite(tmp_path, {"a": script()}), "--device", other)
+    assert_refused(answer, 3, "nothing to measure in scripted on bench", "bench has no backend null")
 
 
 @pytest.mark.parametrize(
@@ -191,6 +252,8 @@ def test_a_report_folder_or_summary_that_cannot_be_written_loses_no_trial(tmp_pa
     target = tmp_path / "file" / "summary.json"
     answer = invoke(tmp_path, "run", suite, "--device", write_device(tmp_path), "--json", target)
     assert_refused(answer, 2, f"cannot write to {target.parent}", "--json")
+    answer = invoke(tmp_path, "run", suite, "--device", write_device(tmp_path), "--report", tmp_path / "file")
+    assert_refused(answer, 2, f"cannot write to {tmp_path / 'file'}", "--report")
     assert not (tmp_path / "store").exists(), "said before anything was measured"
     assert invoke(tmp_path, "run", suite, "--device", write_device(tmp_path)).code == 0
     assert_refused(invoke(tmp_path, "report", "--out", tmp_path / "file"), 2, str(tmp_path / "file"), "--out")
@@ -243,7 +306,8 @@ def test_a_process_under_test_that_dies_fails_its_own_trials_alone(tmp_path: Pat
     answer = invoke(tmp_path, "run", suite, "--device", write_device(tmp_path), "--json", "-")
     assert answer.code == 0, answer.err  # one case is valid
     cases = {case["variant"]: case for case in json.loads(answer.out)["cases"]}
-    assert (cases["good"]["verdict"], cases["bad"]["verdict"]) == ("valid", "invalid")
+    assert codes(cases["good"]) == ["few_launches", "load_not_checked"]
+    assert cases["bad"]["verdict"] == "invalid"
     (finding,) = cases["bad"]["findings"]
     assert finding["code"] == "trial_failed"
     assert said in finding["evidence"]
@@ -286,11 +350,48 @@ def test_a_corrupt_trial_is_named_and_the_rest_is_reported(finished, tmp_path: P
     answer = invoke(tmp_path, "report", "--format", "json", "--out", tmp_path / "site")
     assert answer.code == 0, answer.err
     (case,) = json.loads(Path(answer.out.strip()).read_text())["cases"]
-    (finding,) = case["findings"]
-    assert (finding["code"], case["verdict"]) == ("trials_damaged", "doubtful")
+    assert codes(case) == ["few_launches", "load_not_checked", "trials_damaged"]
+    finding = case["findings"][2]
     assert str(broken) in finding["evidence"]
     assert "remove the named folder and give the same command again" in finding["advice"]
     assert case["metrics"]["latency_p50_s"]["n"] == 1
+
+
+def test_a_stray_or_copied_folder_among_the_trials_is_named_and_counts_for_nothing(finished, tmp_path: Path) -> None:
+    run = copied(finished[0], tmp_path)
+    first = trial_folders(run)[0]
+    (run / "trials" / "notes").mkdir()
+    copy = first.with_name(f"{first.name} (copy)")
+    shutil.copytree(first, copy)
+    answer = invoke(tmp_path, "report", "--format", "json", "--out", tmp_path / "site")
+    assert answer.code == 0, answer.err
+    (case,) = json.loads(Path(answer.out.strip()).read_text())["cases"]
+    assert case["metrics"]["latency_p50_s"]["n"] == 2
+    damaged = harness.load(run).damaged
+    assert damaged == (
+        f"{copy} holds the trial of {first.name}; it is left out",
+        f"{run / 'trials' / 'notes' / 'trial.json'} is missing; the folder is not whole",
+    )
+    assert case["findings"][2]["evidence"] == f"2 trial folders were left out: {damaged[0]}"
+
+
+def test_the_last_run_is_the_one_that_was_gone_on_with(finished, tmp_path: Path) -> None:
+    older = copied(finished[0], tmp_path)
+    assert invoke(tmp_path, *finished[1], "--seed", "1").code == 0
+    newer = runs_of(tmp_path)[1]
+    shutil.rmtree(trial_folders(older)[0])
+
+    def reported() -> str:
+        answer = invoke(tmp_path, "report", "last", "--format", "json", "--out", tmp_path / "site")
+        return Path(answer.out.strip()).stem
+
+    assert reported() == older.name  # a trial was taken away: touched last
+    os.utime(older / "trials", (0, 0))
+    assert reported() == newer.name
+    answer = invoke(tmp_path, *finished[1])
+    assert "going on with an interrupted run: 2 of 3 trials are there" in answer.err
+    assert reported() == older.name
+    assert runs_of(tmp_path) == [older, newer]
 
 
 def test_removing_the_corrupt_trial_and_the_same_command_makes_the_run_whole(finished, tmp_path: Path) -> None:
@@ -307,7 +408,7 @@ def test_removing_the_corrupt_trial_and_the_same_command_makes_the_run_whole(fin
     assert before.items() <= after.items()
     assert set(after) - set(before) == {first.name}
     (case,) = json.loads(answer.out)["cases"]
-    assert (case["verdict"], case["metrics"]["latency_p50_s"]["n"]) == ("valid", 2)
+    assert (codes(case), case["metrics"]["latency_p50_s"]["n"]) == (["few_launches", "load_not_checked"], 2)
 
 
 def test_results_of_a_newer_schema_are_refused_with_both_numbers(finished, tmp_path: Path) -> None:
@@ -340,6 +441,22 @@ def test_names_with_markup_or_shell_characters_stay_names(tmp_path: Path) -> Non
         assert invoke(tmp_path, "report", "--format", form, "--out", tmp_path / "site").code == 0
     assert set(harness.load(runs_of(tmp_path)[0]).trials["variant"]) == set(NAMES)
     assert [*tmp_path.rglob("pwned*"), *Path.cwd().glob("pwned*")] == []
+
+
+def test_a_control_character_in_a_name_steers_no_terminal(tmp_path: Path) -> None:
+    model, device = models.tiny(tmp_path / "a\x1b[31m\nb.onnx"), write_device(tmp_path)
+    for arguments in (("plan",), ("run", "--quick")):
+        answer = invoke(tmp_path, *arguments, "--model", model, "--device", device)
+        assert answer.code == 0, answer.err
+        assert "a\ufffd[31m\ufffdb" in answer.out
+        assert "\x1b" not in answer.out + answer.err
+    (run,) = runs_of(tmp_path)
+    assert set(harness.load(run).trials["variant"]) == {"a\x1b[31m\nb"}
+    for form in ("html", "md", "csv", "json"):
+        assert invoke(tmp_path, "report", "--format", form, "--out", tmp_path / "site").code == 0
+    answer = invoke(tmp_path, "plan", "--model", tmp_path / "c\x1b[31m\nd.onnx", "--device", device)
+    assert_refused(answer, 2, "c\ufffd[31m d.onnx does not exist")
+    assert len(answer.err.splitlines()) == 1
 
 
 def test_a_model_file_of_such_a_name_is_sent_and_measured(tmp_path: Path) -> None:

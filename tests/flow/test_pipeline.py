@@ -6,14 +6,16 @@ import json
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
+from onnx import NodeProto, TensorProto, ValueInfoProto, helper
 
 import harness
 from harness.board import pack
 from harness.model.metrics import REGISTRY
 from harness.places import builtin
 from tests.support import models
-from tests.support.host_side import ROOT, invoke, runs_of, trial_folders
+from tests.support.host_side import ROOT, invoke, runs_of, spawn, trial_folders
 from tests.support.scripted_suite import STEADY_COUNT, script, write_device, write_suite
 
 SLOW = (0.010, 0.012, 0.011, 0.013)
@@ -37,17 +39,21 @@ def check_summary(text: str) -> dict:
     return summary
 
 
+def codes(case: dict) -> list[str]:
+    return [finding["code"] for finding in case["findings"]]
+
+
 def test_the_summary_has_exactly_the_scripted_numbers(scripted) -> None:
     _, answer = scripted
     assert answer.code == 0, answer.err
     summary = check_summary(answer.out)
     assert (summary["suite"], summary["device"]["title"]) == ("scripted", "A bench")
     cases = {case["variant"]: case for case in summary["cases"]}
-    assert {name: (case["verdict"], case["findings"]) for name, case in cases.items()} == {
-        "slow": ("valid", []),
-        "fast": ("valid", []),
+    assert {name: (case["verdict"], codes(case)) for name, case in cases.items()} == {
+        "slow": ("valid", ["load_not_checked"]),  # the device reads no sensor of the neighbours
+        "fast": ("valid", ["load_not_checked"]),
     }
-    for name, durations, first in (("slow", SLOW, 0.05), ("fast", FAST, 0.02)):
+    for name, durations, first in (("slow", SLOW, 0.015), ("fast", FAST, 0.02)):
         metrics = cases[name]["metrics"]
         ordered = sorted(durations)
         median, mean = (ordered[1] + ordered[2]) / 2, sum(durations) / 4
@@ -61,7 +67,7 @@ def test_the_summary_has_exactly_the_scripted_numbers(scripted) -> None:
             assert metrics[metric]["point"] == pytest.approx(value, rel=1e-8), metric
         assert metrics["latency_p50_s"]["low"] == pytest.approx(median, rel=1e-8)
         assert metrics["latency_p50_s"]["n"] == 6
-        assert cases[name]["missing"]["latency_p99_s"] == f"{6 * STEADY_COUNT} samples; p99 needs 662"
+        assert cases[name]["missing"]["latency_p99_s"] == f"{6 * STEADY_COUNT} inferences; p99 needs 662"
         assert cases[name]["missing"]["accuracy_top1"] == "a scripted model predicts nothing"
         assert set(metrics) | set(cases[name]["missing"]) == set(REGISTRY)
 
@@ -112,15 +118,55 @@ def test_the_table_goes_to_stdout_and_the_rest_to_stderr(tmp_path: Path) -> None
     suite = write_suite(tmp_path, {"slow": script()}, launches=1)
     answer = invoke(tmp_path, "run", suite, "--device", write_device(tmp_path))
     assert answer.code == 0, answer.err
-    assert re.search(r"slow .* 11\.5 .* valid", answer.out)
+    assert re.search(r"slow .* 11\.5 .* doubtful", answer.out)
+    assert "few_launches slow: 1 launches; an interval needs 6" in answer.out
     assert "stored in" in answer.err
     assert "stored in" not in answer.out
+
+
+def test_a_report_can_be_asked_for_with_the_run(tmp_path: Path) -> None:
+    suite = write_suite(tmp_path, {"slow": script()}, launches=1)
+    answer = invoke(tmp_path, "run", suite, "--device", write_device(tmp_path), "--report", tmp_path / "new" / "site")
+    assert answer.code == 0, answer.err
+    page = tmp_path / "new" / "site" / f"{runs_of(tmp_path)[0].name}.html"
+    assert answer.out.splitlines()[-1] == str(page)
+    assert "11.5" in page.read_text("utf-8")
+
+
+def test_a_budget_ends_every_launch(tmp_path: Path) -> None:
+    """0.03 s are three inferences of 10 to 13 ms; the suite asks for 12."""
+    suite = write_suite(tmp_path, {"slow": script()}, launches=1)
+    device = write_device(tmp_path)
+    answer = invoke(tmp_path, "run", suite, "--device", device, "--budget", "0.03", "--json", "-")
+    (case,) = check_summary(answer.out)["cases"]
+    finding = case["findings"][0]
+    assert finding["code"] == "too_short"
+    assert finding["evidence"] == "1 launches stopped early (budget spent) with 3 inferences"
+
+
+@pytest.mark.parametrize("more", [("plan", "smoke"), ("plan", "smoke", "--json", "-"), ("devices",), ("run", "smoke")])
+def test_a_reader_who_leaves_is_no_error(tmp_path: Path, more: tuple[str, ...]) -> None:
+    """As `harness ... | true`."""
+    process = spawn(tmp_path, *more, *(["--quick"] if more[0] == "run" else []))
+    process.stdout.close()
+    _, said = process.communicate()
+    assert process.returncode == 0, said
+    assert "BrokenPipe" not in said
+
+
+def test_a_terminal_without_the_tables_signs_still_gets_its_numbers(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setenv("PYTHONIOENCODING", "ascii")
+    suite = write_suite(tmp_path, {"slow": script()}, launches=1)
+    process = spawn(tmp_path, "run", suite, "--device", write_device(tmp_path))
+    out, said = process.communicate()
+    assert process.returncode == 0, said
+    assert re.search(r"slow .* 11\.5 ", out)
 
 
 def test_json_to_a_file_keeps_the_table(tmp_path: Path) -> None:
     suite = write_suite(tmp_path, {"slow": script()}, launches=1)
     answer = invoke(tmp_path, "run", suite, "--device", write_device(tmp_path), "--json", tmp_path / "summary.json")
-    assert "valid" in answer.out
+    assert re.search(r"slow .* 11\.5 ", answer.out)
     assert check_summary((tmp_path / "summary.json").read_text())["cases"][0]["variant"] == "slow"
 
 
@@ -144,9 +190,13 @@ def test_plan_prints_and_runs_nothing(tmp_path: Path) -> None:
     assert planned["schema"] == "harness.plan/1"
     assert [trial["mode"] for trial in planned["trials"]] == ["performance"] * 6 + ["observer"]
     assert runs_of(tmp_path) == []
-    # The plan that is printed is the plan that is run.
+    # The plan that is printed is the plan that is run; only the board is not known yet.
     assert invoke(tmp_path, "run", suite, "--device", device).code == 0
-    assert runs_of(tmp_path)[0].name.endswith(planned["id"][:8])
+    run = json.loads((runs_of(tmp_path)[0] / "run.json").read_text())
+    assert planned["board_id"] == ""
+    assert re.fullmatch("[0-9a-f]{16}", run["plan"]["board_id"])
+    assert {**run["plan"], "board_id": ""} == {key: planned[key] for key in run["plan"]}
+    assert runs_of(tmp_path)[0].name.endswith(run["plan_id"][:8])
 
 
 def test_the_built_in_smoke_suite_runs(tmp_path: Path) -> None:
@@ -214,6 +264,66 @@ def test_models_with_several_inputs_halves_and_external_data(tmp_path: Path, ben
     run = json.loads((runs_of(tmp_path)[0] / "run.json").read_text())
     fed = {case["variant"]: [one["name"] for one in case["inputs"]] for case in run["plan"]["cases"]}
     assert fed["two"] == ["image", "index"]
+
+
+def foreign(path: Path, node: NodeProto, given: ValueInfoProto, answer: ValueInfoProto) -> Path:
+    """A model of one operator of classical machine learning."""
+    graph = helper.make_graph([node], "foreign", [given], [answer])
+    imports = [helper.make_opsetid("", 17), helper.make_opsetid("ai.onnx.ml", 2)]
+    path.write_bytes(helper.make_model(graph, opset_imports=imports, ir_version=8).SerializeToString())
+    return path
+
+
+def scalar(path: Path) -> Path:
+    """Of rank 0, in and out."""
+    node = helper.make_node("Add", ["x", "one"], ["y"])
+    return models.save(path, [node], [models.value("x", [])], [models.value("y", [])], {"one": np.float32([1])[0]})
+
+
+def words(path: Path) -> Path:
+    node = helper.make_node(
+        "LabelEncoder", ["x"], ["y"], domain="ai.onnx.ml", keys_int64s=[0, 1], values_strings=["no", "yes"]
+    )
+    given, answer = models.value("x", [1, 3], TensorProto.INT64), models.value("y", [1, 3], TensorProto.STRING)
+    return foreign(path, node, given, answer)
+
+
+def sequence(path: Path) -> Path:
+    node = helper.make_node("SequenceConstruct", ["x", "x"], ["y"])
+    return foreign(
+        path, node, models.value("x", [1, 3]), helper.make_tensor_sequence_value_info("y", models.FLOAT, [1, 3])
+    )
+
+
+def zip_map(path: Path) -> Path:
+    """What a converter from scikit-learn puts at the end of a classifier: a list of {class: share}."""
+    node = helper.make_node("ZipMap", ["x"], ["y"], domain="ai.onnx.ml", classlabels_strings=["a", "b", "c"])
+    share = helper.make_tensor_type_proto(models.FLOAT, [])
+    kind = helper.make_sequence_type_proto(helper.make_map_type_proto(TensorProto.STRING, share))
+    return foreign(path, node, models.value("x", [1, 3]), helper.make_value_info("y", kind))
+
+
+@pytest.mark.parametrize(
+    ("make", "shape", "checked"),
+    [(scalar, [], True), (words, [1, 3], False), (sequence, [1, 3], False), (zip_map, [1, 3], False)],
+)
+def test_a_model_of_an_odd_shape_or_answer_is_measured(
+    tmp_path: Path, bench: Path, make, shape: list[int], checked: bool
+) -> None:
+    """Where the answer is no tensor of numbers, it is said that nothing shows what was computed."""
+    model = make(tmp_path / "odd.onnx")
+    answer = invoke(tmp_path, "run", "--model", model, "--device", bench, SHORT, "--json", "-")
+    assert answer.code == 0, answer.err
+    (case,) = check_summary(answer.out)["cases"]
+    assert case["metrics"]["latency_p50_s"]["point"] > 0
+    assert ("output_not_checked" in codes(case)) is not checked
+    run = json.loads((runs_of(tmp_path)[0] / "run.json").read_text())
+    assert run["plan"]["cases"][0]["inputs"][0]["shape"] == shape
+    (facts,) = run["plan"]["artifacts"].values()
+    assert (facts["signature"] is not None) is checked
+    if checked:
+        assert facts["signature"]["source"] == "the unoptimized graph"
+    assert invoke(tmp_path, "report", "--out", tmp_path / "site").code == 0
 
 
 def test_a_shape_is_given_to_the_model_that_has_that_input(tmp_path: Path, bench: Path) -> None:

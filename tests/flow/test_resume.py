@@ -6,15 +6,18 @@ import contextlib
 import json
 import os
 import select
+import shutil
 import signal
 import subprocess
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 import harness
+from harness.store import store
 from tests.support.host_side import command_line, invoke, runs_of, spawn, store_of, trial_folders
 from tests.support.scripted_suite import script, write_device, write_suite
 
@@ -91,6 +94,7 @@ def test_an_interrupted_run_goes_on_without_repeating(tmp_path: Path, number: si
 
     answer = invoke(tmp_path, "run", suite, "--device", device, "--json", "-")
     assert answer.code == 0, answer.err
+    assert f"going on with an interrupted run: {len(before)} of {LAUNCHES + 1} trials are there" in answer.err
     after = finished_names(tmp_path)  # of the same one run
     assert len(after) == LAUNCHES + 1
     assert before.items() <= after.items()
@@ -121,8 +125,29 @@ def test_a_second_process_does_not_write_into_a_run_that_is_going_on(tmp_path: P
         wait_for_a_trial(process, tmp_path)
         answer = invoke(tmp_path, *command)
     assert answer.code == 2
-    assert "is being written by another harness process; wait until it has ended" in answer.err
+    assert "bench is being measured by another harness process; wait until it has ended" in answer.err
     assert len(finished_names(tmp_path)) == 1
+
+
+def test_a_run_is_gone_on_with_only_on_the_same_runtimes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The board's interpreter finds another onnxruntime: what was measured before does not belong to it."""
+    command = ["run", write_suite(tmp_path, {"a": script()}, launches=2), "--device", write_device(tmp_path)]
+    assert "going on" not in invoke(tmp_path, *command).err
+    (first,) = runs_of(tmp_path)
+    shutil.rmtree(trial_folders(first)[-1])
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "onnxruntime.py").write_text("__version__ = '0.1'\n")
+    with monkeypatch.context() as environment:
+        environment.setenv("PYTHONPATH", str(tmp_path / "other"))
+        answer = invoke(tmp_path, *command)
+    assert answer.code == 0, answer.err
+    assert "going on" not in answer.err
+    assert [len(trial_folders(run)) for run in runs_of(tmp_path)] == [2, 3]
+    assert "going on with an interrupted run: 2 of 3 trials are there" in invoke(tmp_path, *command).err
+    assert [len(trial_folders(run)) for run in runs_of(tmp_path)] == [3, 3]
+    plans = [store.read_run(run).plan for run in runs_of(tmp_path)]
+    assert plans[0].board_id != plans[1].board_id
+    assert replace(plans[0], board_id="") == replace(plans[1], board_id="")
 
 
 def test_another_seed_another_choice_and_another_script_are_other_runs(tmp_path: Path) -> None:
@@ -141,7 +166,7 @@ def test_another_seed_another_choice_and_another_script_are_other_runs(tmp_path:
     write_suite(tmp_path, scripts, launches=3)
     others.append(planned())
     write_suite(tmp_path, scripts, launches=2)
-    write_device(tmp_path, more="[settings]\nthreads = 2\n")
+    write_device(tmp_path, settings="threads = 2")
     others.append(planned())
     assert len({same, *others}) == 7
     write_device(tmp_path)

@@ -95,7 +95,7 @@ def test_an_accuracy_trial_and_the_frozen_run_fit(tmp_path: Path) -> None:
     [
         (("phases", "load"), 1.0),
         (("status",), "maybe"),
-        (("case", "scenario", "batch"), 0),
+        (("case", "scenario", "label"), None),
         (("schema",), "harness.trial/2"),
     ],
 )

@@ -143,7 +143,9 @@ def invoke(folder: Path, *arguments: str | Path) -> Answer:
 def spawn(folder: Path, *arguments: str | Path, **options: Any) -> subprocess.Popen[str]:
     """The program in a process of its own."""
     command = [sys.executable, "-m", "harness", *command_line(folder, *arguments)]
-    settings = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
+    # Buffered, as a user's shell runs it: what a closed pipe does depends on it.
+    fixed = {"PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": ""}
+    settings = {**os.environ, **fixed}
     pipe = subprocess.PIPE
     return subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, env=settings, cwd=folder, **options)
 

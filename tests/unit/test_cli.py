@@ -33,7 +33,7 @@ def test_what_is_not_said_has_a_default() -> None:
 
 def test_everything_that_is_said_arrives() -> None:
     given = ["run", "mine.py", "--device", "board", "--variant", "a", "--variant", "b", "--scenario", "s"]
-    given += ["--model", "m.onnx", "--model", "n.onnx", "--shape", "image=1,3", "--quick", "--seed", "7", "--json", "-"]
+    given += ["--quick", "--seed", "7", "--json", "-", "--budget", "2.5", "--report", "site"]
     given += ["--data", "here", "--download", "--results", "store", "--cache", "cache"]
     assert options_of(*given) == Options(
         command=("harness", *given),
@@ -45,13 +45,42 @@ def test_everything_that_is_said_arrives() -> None:
         data_named=True,
         variants=("a", "b"),
         scenarios=("s",),
-        models=("m.onnx", "n.onnx"),
-        shapes=("image=1,3",),
         quick=True,
+        budget_s=2.5,
+        report=Path("site"),
         seed=7,
         json="-",
         download=True,
     )
+
+
+def test_models_and_their_shapes_arrive() -> None:
+    options = options_of("run", "--model", "m.onnx", "--model", "n.onnx", "--shape", "image=1,3", "--cache", "cache")
+    assert (options.models, options.shapes) == (("m.onnx", "n.onnx"), ("image=1,3",))
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (("smoke", "--model", "m.onnx"), "takes no suite; leave out 'smoke' or --model"),
+        (("--model", "m.onnx", "--data", "here"), "--data belongs to a suite's image set"),
+        (("--shape", "image=1,3"), "--shape names an input of --model FILE.onnx"),
+        (("smoke", "--shape", "image=1,3"), "a suite knows its inputs"),
+        (("--model", "caf\udce9.onnx"), r"'caf\\udce9.onnx' is not UTF-8; rename the file or folder"),
+    ],
+)
+@pytest.mark.parametrize("verb", ["plan", "run"])
+def test_what_contradicts_itself_is_refused(verb: str, given: tuple[str, ...], said: str) -> None:
+    with pytest.raises(errors.UsageError, match=said):
+        options_of(verb, *given, "--cache", "cache")
+
+
+@pytest.mark.parametrize("seconds", ["0", "-1", "nan", "inf", "soon"])
+def test_a_budget_is_a_number_of_seconds(seconds: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as left:
+        options_of("run", f"--budget={seconds}")
+    assert left.value.code == errors.EXIT_USAGE
+    assert f"argument --budget: '{seconds}' is not a number of seconds above 0" in capsys.readouterr().err
 
 
 def test_the_data_folder_is_the_options_then_the_environments_then_the_caches() -> None:
@@ -61,6 +90,14 @@ def test_the_data_folder_is_the_options_then_the_environments_then_the_caches() 
     assert (environment.data, environment.data_named) == (Path("environment"), True)
     cache = options_of("run", "--cache", "cache", HARNESS_DATA="")
     assert (cache.data, cache.data_named) == (Path("cache/data"), False)
+
+
+def test_a_user_without_a_home_is_asked_for_a_cache(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "~")  # what is left of it where the system knows no such user
+    with pytest.raises(errors.UsageError, match="this user has no home folder for the cache; name one with --cache"):
+        options_of("plan")
+    assert options_of("plan", "--cache", "cache").cache == Path("cache")
+    assert options_of("plan", XDG_CACHE_HOME="/caches").cache == Path("/caches/edge-harness")
 
 
 def test_every_verb_of_the_parser_has_its_function() -> None:

@@ -77,6 +77,13 @@ def test_quick_is_three_short_launches_without_the_observer() -> None:
     assert {case.id for case in plan.cases}.isdisjoint(case.id for case in planned().cases)
 
 
+def test_a_budget_replaces_the_scenarios_own_and_nothing_else() -> None:
+    plan = planned(budget_s=2.5)
+    assert {case.scenario.stop for case in plan.cases} == {StopRule(64, 1.0, 2.5)}
+    assert {case.scenario.stop for case in planned(budget_s=2.5, quick=True).cases} == {StopRule(64, 0.3, 2.5)}
+    assert plan.id != planned().id
+
+
 def test_accuracy_is_evaluated_last_and_once_per_artifact_and_backend() -> None:
     plan = planned(accuracy=True)
     last = plan.trials[-6:]
@@ -126,7 +133,7 @@ def test_nothing_left_is_an_empty_plan() -> None:
 def test_chosen_names_narrow_the_plan_in_the_suites_order() -> None:
     plan = planned(variants=("tiny", "large"), scenarios=("single-stream-b4",))
     assert [case.variant for case in plan.cases] == ["large", "large", "tiny", "tiny"]
-    assert {case.scenario.batch for case in plan.cases} == {4}
+    assert {case.scenario.name for case in plan.cases} == {"single-stream-b4"}
 
 
 @pytest.mark.parametrize(
@@ -176,6 +183,10 @@ def test_the_plans_id_is_equal_for_equal_and_new_for_anything_that_changes_a_mea
         planned(artifacts={**RESOLVED, "tiny": other_inputs}),
         planned(artifacts={**RESOLVED, "tiny": "not built"}),
         planned(instrument=replace(INSTRUMENT, agent_sha256="b" * 64)),
+        planned(instrument=replace(INSTRUMENT, harness_version="0.2")),
+        planned(device=replace(BOARD, title="Another board")),
+        replace(planned(), board_id="b" * 16),
+        replace(planned(), board_id="c" * 16),
     ]
     assert len({plan.id for plan in plans}) == len(plans)
     assert planned().id == planned().id

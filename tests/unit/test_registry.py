@@ -55,6 +55,9 @@ def test_what_a_suite_raises_is_told_with_its_file(tmp_path: Path) -> None:
     path.write_text("1 / 0")
     with pytest.raises(UsageError, match=r"mine\.py does not load: ZeroDivisionError: division by zero"):
         registry.load_suite(str(path))
+    path.write_text("raise SystemExit(1)")  # whose code would be a regression's
+    with pytest.raises(UsageError, match=r"mine\.py does not load: SystemExit: 1"):
+        registry.load_suite(str(path))
     path.write_text("NOT_A_SUITE = 1")
     with pytest.raises(UsageError, match=r"mine\.py defines no SUITE; give it one, as suites/smoke\.py shows"):
         registry.load_suite(str(path))
@@ -66,6 +69,15 @@ def test_a_writable_folder_is_made_and_left_empty(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError, match=r"cannot write to .*file.*; name another with --cache"):
         places.writable(tmp_path / "file" / "b", "--cache")
+
+
+def test_a_folder_is_held_by_one_at_a_time(tmp_path: Path) -> None:
+    with places.held(tmp_path, "unused"), pytest.raises(StoreError, match="it is taken"):
+        places.held(tmp_path, "it is taken").__enter__()
+    with places.held(tmp_path, "unused"):
+        pass
+    with pytest.raises(StoreError, match=r"cannot write to .*absent: No such file"):
+        places.held(tmp_path / "absent", "unused").__enter__()
 
 
 def test_the_built_in_inputs_are_there() -> None:

@@ -49,30 +49,42 @@ def build(cache: Path, recipe: Recipe = RECIPE) -> ArtifactFacts:
     return facts
 
 
+def told(facts: ArtifactFacts) -> ArtifactFacts:
+    """As resolved: with what the suite says of VARIANT."""
+    return replace(facts, title="Small", role="student")
+
+
 def found(tmp_path: Path, variant: Variant = VARIANT):
     resolution = resolve(suite_of(variant), tmp_path / "mine", tmp_path / "cache")
     return resolution.artifacts[variant.name], resolution.sources.get(variant.name)
+
+
+def scripted(tmp_path: Path, variant: Variant):
+    """As `found`, in a suite of the null backend."""
+    suite = replace(suite_of(variant), backends=("null",))
+    resolution = resolve(suite, tmp_path / "mine", tmp_path / "cache")
+    return resolution.artifacts[variant.name], resolution.sources[variant.name]
 
 
 def test_a_released_artifact_goes_before_a_built_one(tmp_path: Path) -> None:
     released = release(tmp_path)
     build(tmp_path / "cache")
     artifact, source = found(tmp_path)
-    assert artifact == Resolved(released, (TensorSpec("image", "float32", (1, 3, 8, 8)),))
-    assert source == Source(tmp_path / "mine", ("small.onnx",))
+    assert artifact == Resolved(told(released), (TensorSpec("image", "float32", (1, 3, 8, 8)),))
+    assert source == Source(tmp_path / "mine", ("small.onnx",), released.sha256)
 
 
 def test_a_built_artifact_is_taken_from_the_cache(tmp_path: Path) -> None:
     built = build(tmp_path / "cache")
     artifact, source = found(tmp_path)
-    assert artifact.facts == built
-    assert source.files == (locks.MODEL,)
+    assert artifact.facts == told(built)
+    assert (source.files, source.sha256) == ((locks.MODEL,), built.sha256)
 
 
 def test_a_built_artifact_of_this_recipe_goes_before_a_released_one_of_another(tmp_path: Path) -> None:
     release(tmp_path, OTHER)
     built = build(tmp_path / "cache")
-    assert found(tmp_path)[0].facts == built
+    assert found(tmp_path)[0].facts == told(built)
 
 
 @pytest.mark.parametrize(
@@ -95,33 +107,48 @@ def test_a_released_artifact_that_was_altered_is_refused(tmp_path: Path) -> None
         found(tmp_path)
 
 
-def test_a_model_of_the_users_is_inspected_and_gets_a_reference_output(tmp_path: Path) -> None:
+def test_a_built_artifact_that_was_altered_is_refused(tmp_path: Path) -> None:
+    build(tmp_path / "cache")
+    path = locks.cache_folder(tmp_path / "cache", RECIPE.id) / locks.MODEL
+    models.tiny(path, (1, 3, 8, 8))
+    with pytest.raises(ModelError, match=rf"{path} was altered: .* build it again: harness build --variant small"):
+        found(tmp_path)
+
+
+def test_a_model_of_the_users_is_inspected_and_not_run(tmp_path: Path) -> None:
     models.tiny(tmp_path / "own.onnx")
     artifact, source = found(
         tmp_path, Variant("own", "own.onnx", "own", file="own.onnx", inputs={"image": (2, 3, 8, 8)})
     )
-    assert source == Source(tmp_path, ("own.onnx",))
+    assert source == Source(tmp_path, ("own.onnx",), artifact.facts.sha256)
     assert artifact.inputs == (TensorSpec("image", "float32", (2, 3, 8, 8)),)
     known = artifact.facts
     assert known.sha256 == hashlib.sha256((tmp_path / "own.onnx").read_bytes()).hexdigest()
     assert (known.parameters, known.macs) == (models.TINY_PARAMETERS, models.TINY_MACS)
     assert (known.precision, known.recipe_id, known.accuracy) == ("fp32", None, None)
-    assert len(known.signature.values) == 4
-    assert known.signature.source == "the host's unoptimized graph"
+    assert (known.title, known.role, known.uncounted, known.signature) == ("own.onnx", "own", (), None)
 
 
-def test_a_reference_that_is_not_finite_proves_nothing(tmp_path: Path) -> None:
-    models.not_finite(tmp_path / "own.onnx")
-    assert found(tmp_path, Variant("own", "own.onnx", "own", file="own.onnx"))[0].facts.signature is None
+def test_an_operator_that_no_rule_counts_takes_the_count_away(tmp_path: Path) -> None:
+    models.one_node(tmp_path / "own.onnx", "Mystery", [models.value("x", [1])])
+    known = found(tmp_path, Variant("own", "own.onnx", "own", file="own.onnx"))[0].facts
+    assert (known.macs, known.uncounted) == (None, ("Mystery",))
+
+
+def test_the_main_files_own_hash_is_that_of_its_bytes_alone(tmp_path: Path) -> None:
+    path = models.external(tmp_path / "own.onnx")
+    artifact, source = found(tmp_path, Variant("own", "own.onnx", "own", file="own.onnx"))
+    assert source.files == ("own.onnx", "weights.bin")
+    assert source.sha256 == hashlib.sha256(path.read_bytes()).hexdigest() != artifact.facts.sha256
 
 
 def test_a_script_is_an_artifact_without_inputs(tmp_path: Path) -> None:
     content = json.dumps({"durations_s": [0.001, 1]})
     (tmp_path / "s.json").write_text(content)
-    artifact, source = found(tmp_path, Variant("s", "S", "demo", "scripted", parent="p", file="s.json"))
-    assert source == Source(tmp_path, ("s.json",))
-    assert artifact.inputs == ()
+    artifact, source = scripted(tmp_path, Variant("s", "S", "demo", "scripted", parent="p", file="s.json"))
     facts = artifact.facts
+    assert source == Source(tmp_path, ("s.json",), facts.sha256)
+    assert artifact.inputs == ()
     assert (facts.precision, facts.parent, facts.size_bytes) == ("scripted", "p", len(content))
     assert facts.accuracy_missing == "a scripted model predicts nothing"
 
@@ -140,12 +167,18 @@ def test_a_script_is_an_artifact_without_inputs(tmp_path: Path) -> None:
 def test_a_script_that_is_wrong_is_named(tmp_path: Path, content: str, said: str) -> None:
     (tmp_path / "s.json").write_text(content)
     with pytest.raises(ModelError, match=r"s\.json.*" + said):
+        scripted(tmp_path, Variant("s", "S", "demo", file="s.json"))
+
+
+def test_a_script_is_one_for_the_null_backend_alone(tmp_path: Path) -> None:
+    (tmp_path / "s.json").write_text('{"durations_s": [1]}')
+    with pytest.raises(ModelError, match=r"s\.json is not an ONNX model; give the \.onnx file"):
         found(tmp_path, Variant("s", "S", "demo", file="s.json"))
 
 
 def test_a_script_that_is_absent_is_named(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"absent\.json is not a script .*FileNotFoundError"):
-        found(tmp_path, Variant("s", "S", "demo", file="absent.json"))
+        scripted(tmp_path, Variant("s", "S", "demo", file="absent.json"))
 
 
 def test_models_of_the_users_make_a_suite_whose_first_is_the_parent() -> None:

@@ -129,10 +129,22 @@ def test_warm_up_ends_at_the_first_three_agreeing_blocks_of_an_exponential_settl
 def test_warm_up_of_a_drifting_model_ends_at_its_longest_duration() -> None:
     script = Script(*[2.0**-8 * 1.01**number for number in range(2000)])
     storage, steady = measure.warm_up(script.step, script.clock, RULE, 2.0**-8)
-    last = storage.count - 1
+    first_of_last_block = storage.block_ends[-2]
     assert not steady
-    assert storage.start_s[last] < 2.0 <= storage.start_s[last] + storage.duration_s[last]
+    assert storage.start_s[first_of_last_block] < 2.0 <= script.now_s
     assert storage.block_ends[-1] == storage.count
+
+
+def test_warm_up_of_a_slow_model_takes_blocks_of_three_and_becomes_steady() -> None:
+    script = Script(0.25)  # eight of them would be a block of 2 s, and three blocks beyond the time limit
+    storage, steady = measure.warm_up(script.step, script.clock, RULE, 0.25)
+    assert (steady, storage.block_ends) == (True, [3, 6, 9])
+
+
+def test_a_slow_model_that_is_not_steady_gets_five_blocks_whatever_they_take() -> None:
+    script = Script(*[1.1**number for number in range(40)])
+    storage, steady = measure.warm_up(script.step, script.clock, RULE, 1.0)
+    assert (steady, storage.block_ends) == (False, [3, 6, 9, 12, 15])
 
 
 def test_one_interruption_does_not_prolong_the_warm_up() -> None:
@@ -172,11 +184,12 @@ def test_steady_state_of_a_very_slow_model_ends_at_the_budget() -> None:
     assert (storage.count, reason, end) == (30, "budget spent", 30.0)
 
 
-def test_steady_state_says_when_inferences_outran_the_storage() -> None:
-    script = Script(2.0**-12)
+def test_steady_state_finds_room_for_a_model_that_became_much_faster() -> None:
+    script = Script(2.0**-12)  # the fastest while warming up took 1 s, for which 64 places were made
     rule = {"min_count": 64, "min_duration_s": 1.0, "budget_s": 30.0}
-    storage, reason, _, _ = measure.steady_state(script.step, script.clock, rule, 1.0)
-    assert (reason, storage.count) == ("storage full", storage.capacity)
+    storage, reason, begin, end = measure.steady_state(script.step, script.clock, rule, 1.0)
+    assert (storage.count, reason, end - begin) == (4096, "minimum count and duration reached", 1.0)
+    assert list(storage.start_s[: storage.count]) == [number * 2.0**-12 for number in range(4096)]
 
 
 @pytest.mark.parametrize("part", ["steady_state", "alternating_blocks"])

@@ -99,8 +99,8 @@ def test_predictions_are_of_the_first_images_scaled_to_one(tmp_path: Path) -> No
     images = np.array([0, 255, 51, 204, 255], np.uint8).reshape(5, 1, 1, 1) * np.ones((5, 3, 2, 2), np.uint8)
     np.save(tmp_path / "images.npy", images)
     session = Brightness()
-    columns, count = outputs.predict(session, str(tmp_path / "images.npy"), batch=3, limit=4)
-    assert count == 4
+    columns, finite = outputs.predict(session, str(tmp_path / "images.npy"), batch=3, limit=4)
+    assert finite
     assert session.batches == [(3, 3, 2, 2), (1, 3, 2, 2)]
     found = {name: list(values) for name, values in columns}
     assert found["top1"] == [0.0, 1.0, 0.0, 1.0]

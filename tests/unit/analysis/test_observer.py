@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 
 from harness.analysis.observer import observer_cost
-from tests.support.host_side import samples, trial
+from tests.support.host_side import samples, trace, trial
+
+READ = (trace("process", "rss", [(0.0, 1.0)]),)
 
 
 def observed(pairs: int, on_s: float, off_s: float, count: int = 10):
@@ -19,7 +22,11 @@ def observed(pairs: int, on_s: float, off_s: float, count: int = 10):
             durations += [10 * level] + [level] * (count - 1)
             block += [len(arms)] * count
             arms.append(arm)
-    return trial(mode="observer", samples=samples(durations, block=block), arms=tuple(arms))
+    return trial(mode="observer", samples=samples(durations, block=block), arms=tuple(arms), traces=READ)
+
+
+def test_without_a_sensor_there_is_no_cost() -> None:
+    assert observer_cost(replace(observed(24, 1.03e-3, 1e-3), traces=())) is None
 
 
 def test_three_percent_are_found_as_three_percent() -> None:
@@ -39,7 +46,7 @@ def test_the_interval_is_students_over_the_pairs() -> None:
     durations = [value for part in parts for value in part.samples.duration_s]
     block = [index // 10 for index in range(len(durations))]
     arms = tuple(arm for part in parts for arm in part.arms)
-    cost = observer_cost(trial(mode="observer", samples=samples(durations, block=block), arms=arms))
+    cost = observer_cost(trial(mode="observer", samples=samples(durations, block=block), arms=arms, traces=READ))
     half = 2.5706 * 0.01 * math.sqrt(6 / 5) / math.sqrt(6)
     expected = [math.expm1(0.03 + shift) for shift in (0, -half, half)]
     assert (cost.median, cost.median_low, cost.median_high) == pytest.approx(expected, rel=1e-3)

@@ -56,7 +56,7 @@ def test_a_launch_with_enough_samples_uses_its_own_quantile() -> None:
     metrics, missing = summed(*launches(*[values] * 6))
     assert metrics["latency_p90_s"].point == pytest.approx(0.0451)
     assert (metrics["latency_p90_s"].n, metrics["latency_p90_s"].low) == (6, metrics["latency_p90_s"].point)
-    assert missing["latency_p99_s"] == "300 samples; p99 needs 662"
+    assert missing["latency_p99_s"] == "300 inferences; p99 needs 662"
 
 
 def test_a_pooled_quantile_says_that_it_is_pooled() -> None:
@@ -64,22 +64,21 @@ def test_a_pooled_quantile_says_that_it_is_pooled() -> None:
     metrics, _ = summed(*launches([0.001] * 49, [0.003] * 50))
     found = metrics["latency_p90_s"]
     assert (found.n, found.point, found.low, found.high) == (2, 0.003, None, None)
-    assert found.method == "quantile of 99 samples pooled over 2 launches; no interval"
+    assert found.method == "quantile of 99 inferences pooled over 2 launches; no interval"
 
 
 def test_a_percentile_without_its_count_is_missing_with_the_count() -> None:
     metrics, missing = summed(*launches([0.001] * 31, [0.001] * 32))
-    assert missing["latency_p90_s"] == "63 samples; p90 needs 64"
-    assert missing["latency_p99_s"] == "63 samples; p99 needs 662"
+    assert missing["latency_p90_s"] == "63 inferences; p90 needs 64"
+    assert missing["latency_p99_s"] == "63 inferences; p99 needs 662"
     assert "latency_p50_s" in metrics
-    assert summed(*launches([0.001] * 5))[1]["latency_p50_s"] == "5 samples; p50 needs 11"
+    assert summed(*launches([0.001] * 5))[1]["latency_p50_s"] == "5 inferences; p50 needs 11"
 
 
-def test_throughput_counts_samples_over_the_steady_window_and_not_over_their_durations() -> None:
-    batch = replace(CASE, scenario=replace(CASE.scenario, batch=4))
+def test_throughput_counts_queries_over_the_steady_window_and_not_over_their_durations() -> None:
     window = Phases(steady_start_s=10.0, steady_end_s=12.5)
-    metrics, _ = summed(*launches(*[[0.001] * 100] * 6, phases=window, case=batch))
-    assert metrics["throughput_per_s"].point == pytest.approx(4 * 100 / 2.5)
+    metrics, _ = summed(*launches(*[[0.001] * 100] * 6, phases=window))
+    assert metrics["throughput_per_s"].point == pytest.approx(100 / 2.5)
     assert metrics["throughput_per_s"].n == 6
 
 
@@ -134,7 +133,9 @@ def test_counts_are_exact_or_missing() -> None:
         "model_size_bytes", "B", 1, 1000.0, 1000.0, 1000.0, "exact, from the artifact"
     )
     assert metrics["parameters"].point == 272_474
-    assert missing["macs"] == "cannot be counted for this model"
+    assert missing["macs"] == "cannot be counted here"
+    _, missing = summed(artifact=facts(uncounted=("LSTM", "Einsum")))
+    assert missing["macs"] == "no rule counts LSTM, Einsum"
 
 
 PREDICTED = Outputs(top1=column([3, 8, 8, 0]), label=column([3, 8, 8, 1]))

@@ -33,6 +33,13 @@ def context(*trials: Trial, artifact: ArtifactFacts | None = None, accuracy: Sum
     return Context(Record(CASE, trials), artifact or facts(), device, accuracy)
 
 
+def clean(**changes: Any) -> Context:
+    """Six launches on a quiet machine whose output is the reference's."""
+    quiet = [counter("other_busy", 0.05)]
+    outputs = Outputs((0.0, 1.0, 2.0))
+    return context(*[launch(n, quiet, outputs=outputs, **changes) for n in range(6)], artifact=REFERENCE)
+
+
 def only(check, found: Context) -> Finding:
     """The one finding of this check, which is also among those of all checks."""
     (one,) = check(found)
@@ -46,7 +53,7 @@ def counter(name: str, rate: float, collector: str = "others") -> Trace:
 
 
 def test_a_clean_record_has_no_finding_and_is_valid() -> None:
-    found = findings(context(*[launch(n) for n in range(6)]))
+    found = findings(clean())
     assert found == ()
     assert verdict_of(found) == "valid"
 
@@ -77,7 +84,7 @@ def test_output_not_finite_fires() -> None:
     bad = launch(1, outputs=Outputs((math.nan,), finite=False))
     found = only(output_checks.output_not_finite, context(launch(), bad))
     assert (found.code, found.severity) == ("output_not_finite", "invalid")
-    assert "1 of 2 launches holds NaN or infinity" in found.evidence
+    assert "1 of 2 trials holds NaN or infinity" in found.evidence
 
 
 def test_output_not_finite_is_silent() -> None:
@@ -101,8 +108,41 @@ def test_output_mismatch_fires(values: tuple[float, ...], share: str) -> None:
 def test_output_mismatch_is_silent() -> None:
     near = launch(outputs=Outputs((0.0, 1.16, 2.0)))  # one of three values by 8 % of the range of 2: 4.6 % on the whole
     nan = launch(outputs=Outputs((math.nan,) * 3, finite=False))  # which has a finding of its own
-    for record in (context(near, artifact=REFERENCE), context(near), context(nan, artifact=REFERENCE)):
+    as_int8 = replace(context(near, artifact=REFERENCE), record=Record(replace(CASE, precision="int8"), (near,)))
+    for record in (as_int8, context(near), context(nan, artifact=REFERENCE)):
         assert list(output_checks.output_mismatch(record)) == []
+
+
+@pytest.mark.parametrize(("found", "wrong"), [(-17.154366, False), (-17.1, True)])
+def test_a_single_value_is_held_against_its_own_size(found: float, wrong: bool) -> None:
+    artifact = facts(signature=Signature((-17.154364,), "the lock"))
+    fp32 = Record(replace(CASE, precision="fp32"), (launch(outputs=Outputs((found,))),))
+    checked = replace(context(artifact=artifact), record=fp32)
+    assert bool(list(output_checks.output_mismatch(checked))) == wrong
+
+
+def test_another_fp32_model_of_half_a_percent_difference_is_a_mismatch() -> None:
+    """Two variants of one suite were seen that close to each other."""
+    other = Record(replace(CASE, precision="fp32"), (launch(outputs=Outputs((0.0, 1.0, 2.02))),))
+    found = list(output_checks.output_mismatch(replace(context(artifact=REFERENCE), record=other)))
+    assert [one.severity for one in found] == ["invalid"]
+
+
+def test_output_not_checked_fires() -> None:
+    computed = launch(outputs=Outputs((1.0,)))
+    found = only(output_checks.output_not_checked, as_fp32(context(computed)))
+    assert (found.code, found.severity) == ("output_not_checked", "note")
+    assert "no reference output" in found.evidence
+    silent = only(output_checks.output_not_checked, as_fp32(context(launch(), artifact=REFERENCE)))
+    assert "1 launches gave no numbers" in silent.evidence
+
+
+def test_output_not_checked_is_silent() -> None:
+    assert list(output_checks.output_not_checked(clean())) == []
+
+
+def as_fp32(found: Context) -> Context:
+    return replace(found, record=replace(found.record, case=replace(CASE, precision="fp32")))
 
 
 def measured(point: float, images: int = 10_000, method: str = "measured here on 10000 test images") -> Summary:
@@ -146,7 +186,7 @@ def test_budget_spent_fires() -> None:
     found = only(launch_checks.budget_spent, context(launch(), launch(1, stop_reason="budget spent")))
     assert (found.code, found.severity) == ("too_short", "doubt")
     assert found.evidence == "1 launches stopped early (budget spent) with 20 inferences"
-    assert "budget_s" in found.advice
+    assert "--budget" in found.advice
 
 
 def test_budget_spent_is_silent() -> None:
@@ -170,15 +210,86 @@ def test_machine_busy_fires() -> None:
     busy = [launch(n, [counter("other_busy", rate)]) for n, rate in enumerate((0.1, 0.26, 0.9))]
     found = only(machine_checks.machine_busy, context(*busy))
     assert (found.code, found.severity) == ("machine_busy", "doubt")
-    assert found.evidence == "other processes kept 0.26 cores busy (limit 0.2)"
+    assert found.evidence == "other processes kept up to 0.90 cores busy in 2 of 3 launches (limit 0.2)"
+
+
+def test_one_busy_launch_in_six_is_a_note() -> None:
+    rates = [launch(n, [counter("other_busy", rate)]) for n, rate in enumerate((0.1,) * 5 + (0.9,))]
+    assert only(machine_checks.machine_busy, context(*rates)).severity == "note"
+
+
+def test_a_reading_that_failed_does_not_hide_a_busy_machine() -> None:
+    torn = trace("others", "other_busy", [(T, 0), (T + 1, 0.9), (T + 1.5, math.nan)])
+    (found,) = machine_checks.machine_busy(context(launch(traces=[torn])))
+    assert found.evidence == "other processes kept up to 0.90 cores busy in 1 of 1 launches (limit 0.2)"
 
 
 def test_machine_busy_is_silent() -> None:
-    spike = [launch(n, [counter("other_busy", rate)]) for n, rate in enumerate((0.1, 0.1, 0.9))]
-    assert list(machine_checks.machine_busy(context(*spike))) == []
-    assert list(machine_checks.machine_busy(context(*spike[2:], other_load_cores=1.0))) == []
+    spike = launch(traces=[counter("other_busy", 0.9)])
+    assert list(machine_checks.machine_busy(context(spike, other_load_cores=1.0))) == []
+    assert list(machine_checks.machine_busy(clean())) == []
+
+
+def test_a_load_that_was_not_read_is_said() -> None:
     once = launch(traces=[trace("others", "other_busy", [(T - 1, 0), (T + 1, 50), (T + 3, 100)])])
-    assert list(machine_checks.machine_busy(context(once))) == []  # one reading in the steady part is no rate
+    for record in (context(launch()), context(once)):  # one reading in the steady part is no rate
+        assert only(machine_checks.machine_busy, record).code == "load_not_checked"
+
+
+def test_few_launches_fires() -> None:
+    found = only(launch_checks.few_launches, context(*[launch(n) for n in range(5)]))
+    assert (found.code, found.severity, found.evidence) == ("few_launches", "doubt", "5 launches; an interval needs 6")
+
+
+def test_few_launches_is_silent() -> None:
+    assert list(launch_checks.few_launches(clean())) == []
+    assert list(launch_checks.few_launches(context())) == []  # which is nothing_measured
+
+
+def fact(name: str, value: object) -> Environment:
+    usual = environment()
+    return replace(usual, facts={**usual.facts, name: value})
+
+
+def test_conditions_differ_fires() -> None:
+    record = context(launch(0), launch(1, environment=fact("kernel", "9.9")))
+    found = only(machine_checks.conditions_differ, record)
+    assert (found.code, found.severity) == ("conditions_differ", "doubt")
+    assert 'kernel: "9.9"' in found.evidence
+
+
+def test_conditions_differ_is_silent() -> None:
+    assert list(machine_checks.conditions_differ(clean())) == []
+    free_memory = context(launch(0), launch(1, environment=fact("memory_available_bytes", 1)))
+    assert list(machine_checks.conditions_differ(free_memory)) == []
+
+
+def test_paging_fires() -> None:
+    found = only(machine_checks.paging, context(launch(traces=[counter("major_faults", 30.0, "process")]), launch(1)))
+    assert (found.code, found.severity) == ("paging", "doubt")
+    assert found.evidence == "1 of 2 launches read memory back from a disk, up to 30/s"
+
+
+def test_paging_is_silent() -> None:
+    assert list(machine_checks.paging(context(launch(traces=[counter("major_faults", 0.0, "process")])))) == []
+
+
+def pinned(cores: str, sensors: list[int]) -> Environment:
+    return Environment({}, {"affinity": cores}, {"sensors": {"cores": sensors}})
+
+
+def test_cores_shared_fires() -> None:
+    (found,) = machine_checks.cores_shared(context(launch(environment=pinned("0", [0]))))
+    assert (found.code, found.severity) == ("sensors_share_core", "doubt")
+    assert "measured core 0" in found.evidence
+    settings = replace(CASE.settings, threads=4)
+    crowded = Record(replace(CASE, settings=settings), (launch(environment=pinned("1", [0])),))
+    (found,) = machine_checks.cores_shared(replace(context(), record=crowded))
+    assert (found.code, found.evidence) == ("threads_share_cores", "4 threads ran on 1 cores")
+
+
+def test_cores_shared_is_silent() -> None:
+    assert list(machine_checks.cores_shared(context(launch(environment=pinned("1", [0]))))) == []
 
 
 def test_time_stolen_fires() -> None:

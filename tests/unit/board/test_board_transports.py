@@ -42,10 +42,18 @@ def test_put_copies_once_and_leaves_nothing_half_done(transport: RecordingTransp
     (tmp_path / "model").write_bytes(b"first")
     there = Path(transport.put(tmp_path / "model", "artifacts/abc/model"))
     assert there == tmp_path / "board/artifacts/abc/model"
-    (tmp_path / "model").write_bytes(b"second")
+    copied = there.stat().st_ino
     assert transport.put(tmp_path / "model", "artifacts/abc/model") == str(there)
-    assert there.read_bytes() == b"first"
+    assert there.stat().st_ino == copied
     assert list(there.parent.iterdir()) == [there]
+
+
+def test_a_file_that_was_altered_on_the_board_is_sent_again(transport: RecordingTransport, tmp_path: Path) -> None:
+    (tmp_path / "model").write_bytes(b"right")
+    there = Path(transport.put(tmp_path / "model", "artifacts/abc/model"))
+    there.write_bytes(b"wrong")
+    transport.put(tmp_path / "model", "artifacts/abc/model")
+    assert there.read_bytes() == b"right"
 
 
 def test_get_fetches_and_removes(transport: RecordingTransport, tmp_path: Path) -> None:

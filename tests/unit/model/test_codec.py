@@ -32,12 +32,12 @@ from tests.support import host_side
 
 FULL_FACTS = ArtifactFacts(
     "small", "small.onnx", "a" * 64, 1000, "int8", recipe_id="r", parent="large", network="n", parameters=3, macs=4,
-    seed=5, dataset_sha256="d", accuracy=Accuracy(9, 10, "cifar10"), agreement_with_parent=0.5,
-    signature=Signature((0.5, -1e-30), "the lock"), versions={"onnx": "1.16"}, build_s=1.5,
+    uncounted=("LSTM",), seed=5, dataset_sha256="d", accuracy=Accuracy(9, 10, "cifar10"), agreement_with_parent=0.5,
+    signature=Signature((0.5, -1e-30), "the lock"), versions={"onnx": "1.16"}, build_s=1.5, title="Small", role="int8",
 )  # fmt: skip
 PLAN = Plan(
     "s", "d", 7, (host_side.CASE,), (Skip("v", "b", "single-stream", "why"),),
-    (PlannedTrial("c", "accuracy", 0),), {"c": FULL_FACTS}, "0.1", "f" * 64, "d" * 16,
+    (PlannedTrial("c", "accuracy", 0),), {"c": FULL_FACTS}, "0.1", "f" * 64, "d" * 16, "e" * 16,
 )  # fmt: skip
 
 
@@ -163,7 +163,7 @@ def test_a_case_id_changes_with_nothing_else() -> None:
         precision="fp32",
         backend="null",
         device="bench",
-        scenario=Scenario("single-stream", 1, WarmUp(0.1, 2.0, 0.02), StopRule(64, 1.0, 30.0)),
+        scenario=Scenario("single-stream", "", WarmUp(0.1, 2.0, 0.02), StopRule(64, 1.0, 60.0)),
         settings=Settings(1, "last", 0),
         inputs=(TensorSpec("image", "float32", (1, 3, 8, 8)),),
         input_seed=0,

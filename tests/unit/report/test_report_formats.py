@@ -6,6 +6,7 @@ import gzip
 import io
 import json
 import re
+import unicodedata
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -18,9 +19,10 @@ from plotly.offline import get_plotlyjs
 from harness.errors import UnknownName
 from harness.report import TABLE, figures, reporter
 from harness.report.html import csp_hash, in_script
+from harness.report.names import printable
 from harness.report.summary import summary_json
 from harness.report.view import build_view
-from tests.support.example_run import NO_POWER, example_run, renamed, with_case, without_metric
+from tests.support.example_run import NO_POWER, THROTTLED, example_run, renamed, with_case, without_metric
 
 SCHEMA = Path(__file__).resolve().parents[3] / "results" / "schema" / "summary-1.schema.json"
 LARGEST_PAGE = 3_000_000  # bytes
@@ -31,6 +33,7 @@ HOSTILE = (
     "\u202egnp.exe",
     "a & b \u2028 \"c\" 'd'",
     "x" * 200,
+    "\x1b[31mred\x07\n\x85\x00\u2029end",
     "{{ 7 * 7 }}",
 )
 
@@ -60,6 +63,11 @@ class Page(HTMLParser):
             self.scripts[self._script] = self.scripts.get(self._script, "") + data
         else:
             self.text += data
+
+
+def unshown(text: str) -> set[str]:
+    """Characters other than line feeds that no reader sees, without the marks around names of another direction."""
+    return {c for c in text if unicodedata.category(c) in {"Cc", "Cf", "Cs", "Zl", "Zp"}} - set("\n\u2068\u2069")
 
 
 @pytest.fixture(scope="module")
@@ -122,6 +130,54 @@ def test_markdown_shows_the_table_and_escapes_names(run):
     assert {len(re.findall(r"(?<!\\)\|", line)) for line in rows} == {13}
 
 
+@pytest.mark.parametrize("name", HOSTILE, ids=range(len(HOSTILE)))
+@pytest.mark.parametrize("kind", ["md", "csv"])
+def test_what_cannot_be_seen_in_a_name_is_replaced_in_tables(run, kind, name):
+    text = reporter(kind).render(*renamed(*run, "fast", name)).decode()
+    assert not unshown(text)
+    assert text.count("\ufffd") >= sum(c == "\ufffd" for c in printable(name))
+    assert len(text.splitlines()) == len(reporter(kind).render(*run).decode().splitlines())
+
+
+def test_csv_has_the_printable_name_and_reasons_on_one_line(run):
+    result, records = renamed(*run, "fast", "a\x1b[1m\nb")
+    result = with_case(result, "a\x1b[1m\nb", missing={"power_mean_w": "first\nsecond\x07"})
+    lines = list(csv.DictReader(io.StringIO(reporter("csv").render(result, records).decode())))
+    assert lines[0]["variant"] == "a\ufffd[1m\ufffdb"
+    assert {line["missing"] for line in lines if line["variant"] == lines[0]["variant"]} == {"", "first second\ufffd"}
+
+
+def test_markdown_has_notes_damage_titles_and_advice(run):
+    result, records = run
+    fast = result.cases[0]
+    result = with_case(result, "fast", artifact=replace(fast.artifact, title="random *weights*", role="teacher"))
+    result = replace(result, notes=("Observer cost: +0.10%.", "This run was interrupted"))
+    damaged = {key: replace(record, damaged=("trial-3: truncated",)) for key, record in records.items()}
+    text = reporter("md").render(result, damaged).decode()
+    assert "## Notes\n\n- Observer cost: +0.10%.\n- This run was interrupted\n- damaged: trial-3: truncated\n" in text
+    assert text.count("<br><sub>random \\*weights\\*</sub>\n") == 1
+    assert text.count("<sub>random") == 1
+    evidence, advice = THROTTLED.evidence, THROTTLED.advice
+    assert f"- invalid, throttled (wide): {evidence}. Advice: {advice}\n" in text
+    assert "at the median; the limit is 0.2\n" in text  # no advice, no word of it
+    assert "## Notes" not in reporter("md").render(*run).decode()
+
+
+def test_the_title_and_role_of_a_variant_reach_the_page(run, page):
+    result, records = run
+    artifact = replace(result.cases[0].artifact, title="Large <b>, random weights", role="teacher")
+    text = Page(reporter("html").render(with_case(result, "fast", artifact=artifact), records)).text
+    assert text.count("Large <b>, random weights") == 2  # with the sentence and in the table
+    assert "teacher · fp32 · onnxruntime" in text
+    assert "teacher" not in page.text
+
+
+def test_what_was_measured_is_never_called_a_sample(run, page):
+    assert "sample" not in page.text.lower()
+    assert "sample" not in Page(reporter("html").render(run[0], {})).text.lower()
+    assert "sample" not in reporter("md").render(*run).decode()
+
+
 def test_the_page_is_small_and_holds_plotly_once_as_the_policy_names_it(run, page):
     source = reporter("html").render(*run)
     assert len(source) < LARGEST_PAGE
@@ -171,7 +227,7 @@ def test_the_scatter_draws_the_points_and_intervals_of_the_result(run):
     assert traces["fast"]["error_x"]["array"] == [pytest.approx((p50.high - p50.point) * 1e3)]
     assert traces["fast"]["error_x"]["arrayminus"] == [pytest.approx((p50.point - p50.low) * 1e3)]
     assert traces["front"]["y"] == [pytest.approx(92.91), pytest.approx(93.98)]
-    assert traces["wide"]["marker"]["symbol"].endswith("-open")
+    assert traces["wide"]["marker"]["symbol"].endswith("-open-dot")  # invalid; its accuracy was not measured here
 
 
 @pytest.mark.parametrize("name", HOSTILE, ids=range(len(HOSTILE)))
@@ -179,7 +235,8 @@ def test_a_name_from_a_file_stays_text(run, page, name):
     hostile = Page(reporter("html").render(*renamed(*run, "fast", name)))
     assert [tag for tag, _ in hostile.elements] == [tag for tag, _ in page.elements]
     assert not [attributes for _, attributes in hostile.elements if "onerror" in attributes]
-    assert name in hostile.text
+    assert printable(name) in hostile.text
+    assert not unshown(hostile.text)
     assert json.loads(hostile.scripts["summary"])["cases"][0]["variant"] == name
     assert not set("<>&\u2028\u2029") & set(hostile.scripts["summary"] + hostile.scripts["data-tail"])
 

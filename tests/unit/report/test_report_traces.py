@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from harness.model.trial import Channel, Samples, Trace
+from harness.report import figures
 from harness.report.distribution import pooled_latency_s
 from harness.report.panels import rate
 from harness.report.thinning import KEPT_TAIL, kept, thinned
@@ -161,3 +162,37 @@ def test_the_hottest_reading_survives_the_thinning(run):
     line = build_view(result, only).timeline.panels[0].lines[0]
     assert (line.low, line.high) == (50.0, 91.0)
     assert len(line.value) < 200
+
+
+def short(records, readings: int) -> dict:
+    """The records with trials of so many inferences and so many readings of the other processes' idle counter."""
+    channel = Channel("others", "other_busy", "s", "counter", "machine", "kernel counter")
+    shortened = {}
+    for key, record in records.items():
+        trials = []
+        for trial in record.trials:
+            start = trial.samples.start_s[0]
+            time_s = array("d", (start + 0.5 * index for index in range(readings)))
+            samples = Samples(*(column[:2] for column in (trial.samples.start_s, trial.samples.duration_s, array("d"))))
+            trace = Trace(channel, time_s, array("d", [3.0] * readings))
+            trials.append(replace(trial, samples=samples, traces=(trace,)))
+        shortened[key] = replace(record, trials=tuple(trials))
+    return shortened
+
+
+@pytest.mark.parametrize(("readings", "mode"), [(2, "lines+markers"), (3, "lines+markers"), (4, "lines")])
+def test_a_piece_too_short_for_a_line_has_markers(run, readings, mode):
+    result, records = run
+    figure = figures.over_time(build_view(result, short(records, readings)).timeline)
+    strip = next(trace for trace in figure["data"] if trace["name"] == "other_busy")
+    assert strip["mode"] == mode  # a counter of n readings is a rate of n - 1
+    assert figure["data"][0]["mode"] == "lines+markers"
+    assert {trace["mode"] for trace in figures.over_time(build_view(*run).timeline)["data"][:4]} == {"lines"}
+
+
+def test_a_load_of_nothing_is_drawn_above_the_axis(run):
+    result, records = run
+    timeline = build_view(result, short(records, 4)).timeline
+    assert (timeline.panels[0].lines[0].low, timeline.panels[0].lines[0].high) == (0.0, 0.0)
+    bottom, top = figures.over_time(timeline)["layout"]["yaxis2"]["range"]
+    assert bottom < 0.0 < top

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -112,7 +113,22 @@ def test_a_trial_of_a_case_that_the_run_does_not_have_is_left_out(folder: Path) 
     store.append(folder, replace(GOOD[0], id="stranger", case=replace(CASE, variant="unplanned"), order=9))
     back = store.read(folder)
     assert list(back.trials) == GOOD
-    assert back.damaged == (f"{folder}: trial stranger is of a case that is not planned; it is left out",)
+    assert back.damaged == (f"{folder}: trial stranger is not one that this run planned; it is left out",)
+
+
+def test_a_trial_of_another_run_is_left_out(folder: Path) -> None:
+    store.append(folder, replace(GOOD[0], id="moved", run="20250101T000000Z-x", order=9))
+    back = store.read(folder)
+    assert list(back.trials) == GOOD
+    assert back.damaged == (f"{folder}: trial moved is not one that this run planned; it is left out",)
+
+
+def test_a_copied_trial_counts_once(folder: Path) -> None:
+    copy = folder / "trials" / "000001-copy"
+    shutil.copytree(second(folder), copy)
+    back = store.read(folder)
+    assert list(back.trials) == GOOD
+    assert back.damaged == (f"{copy} holds the trial of {second(folder).name}; it is left out",)
 
 
 def test_columns_are_taken_from_the_trials_own_folder_alone(folder: Path) -> None:

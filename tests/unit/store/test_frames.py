@@ -16,7 +16,7 @@ from harness.model.trial import Outputs, Phases
 from harness.store import store
 from tests.support.host_side import CASE, column, plan, run, samples, trace, trial
 
-KEYS = ["run", "trial", "variant", "backend", "scenario", "launch"]
+KEYS = ["run", "trial", "variant", "backend", "scenario", "mode", "launch"]
 OTHER = replace(CASE, variant="other", scenario=Scenario(label="single-stream-b4"))
 RUN = run(plan((CASE, OTHER)))
 TRIALS = (
@@ -54,7 +54,7 @@ def folder(tmp_path: Path) -> Path:
 
 def test_one_row_per_trial_with_its_facts(folder: Path) -> None:
     found = harness.load(folder).trials
-    assert list(found.columns[:6]) == KEYS
+    assert list(found.columns[:7]) == KEYS
     assert list(found["trial"]) == ["a", "b", "c", "d"]
     assert list(found["mode"]) == ["performance", "performance", "accuracy", "performance"]
     assert list(found["status"]) == ["ok", "ok", "ok", "failed"]

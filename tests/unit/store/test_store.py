@@ -186,6 +186,15 @@ def test_a_run_is_found_by_its_id_its_start_its_path_and_as_the_last(tmp_path: P
     assert store.find_runs(first) == [first]
 
 
+def test_the_last_run_is_the_one_whose_trials_are_newest(tmp_path: Path) -> None:
+    first, second = (begun(tmp_path, f"2026010{day}T000000Z") for day in (1, 2))
+    os.utime(first / "trials", ns=(5, 5))
+    os.utime(second / "trials", ns=(4, 4))
+    assert store.find_run(tmp_path, "last") == first
+    (first / "trials").rmdir()  # without one it is the oldest of all
+    assert store.find_run(tmp_path, "last") == second
+
+
 def test_a_run_that_is_none_or_several_is_a_usage_error_with_the_latest(tmp_path: Path) -> None:
     first, second = (begun(tmp_path, f"2026010{day}T000000Z") for day in (1, 2))
     with pytest.raises(UsageError, match=rf"2 runs in .* match '2026'; the latest: {first.name}, {second.name}"):

@@ -1,0 +1,69 @@
+"""What a person reads in the terminal: recorded figures are marked, and names stay names."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness import console
+from harness.analysis.analyse import analyse
+from harness.model.case import Accuracy
+from harness.model.trial import Outputs, Trial
+from harness.stages import Progress
+from tests.support.host_side import CASE, column, facts, plan, stored, trial
+
+KNOWN = facts(accuracy=Accuracy(9398, 10000, "cifar10"))
+MEASURED = trial([], mode="accuracy", outputs=Outputs((), True, column([4, 5]), column([4, 6])), order=9)
+
+
+def rows(trials: list[Trial], capsys: pytest.CaptureFixture[str]) -> list[list[str]]:
+    """The lines of the one case in the table of `run`, cell by cell."""
+    console.print_result(analyse(stored(trials, plan(artifact=KNOWN))))
+    lines = capsys.readouterr().out.splitlines()
+    return [[cell.strip() for cell in line.split("│")[1:-1]] for line in lines if line.startswith("│")]
+
+
+def test_an_accuracy_of_the_lock_is_marked_and_a_measured_one_is_not(capsys: pytest.CaptureFixture[str]) -> None:
+    recorded = [row[1] for row in rows([trial()], capsys)]
+    assert recorded == ["93.98", "93.50–94.43", "(lock)"]
+    measured = [row[1] for row in rows([trial(), MEASURED], capsys)]
+    assert measured == ["50.00", "9.453–90.55"]
+
+
+def test_what_is_missing_is_a_dash_and_what_is_exact_has_no_interval(capsys: pytest.CaptureFixture[str]) -> None:
+    first = rows([trial([0.001, 0.002, 0.003] * 8)], capsys)[0]
+    assert first[0] == "small"
+    assert first[2:5] == ["2.00", "–", "–"]  # 24 samples have a median and no tail
+    assert (first[7], first[8]) == ("0.00100", "doubtful")
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("a\x1b[31mb", "a\ufffd[31mb"),
+        ("a\nb\tc", "a\ufffdb\ufffdc"),
+        ("[bold]x", "\\[bold]x"),
+        (":smile: é", ":smile: é"),
+    ],
+)
+def test_a_name_is_printed_as_text(text: str, shown: str) -> None:
+    assert console.printable(text) == shown
+
+
+def test_a_title_with_markup_or_an_emojis_name_stays_so(capsys: pytest.CaptureFixture[str]) -> None:
+    console.print_rows("[red]:smile:", ("a heading as wide as the title",), [("[bold]x",), (5,)])
+    said = capsys.readouterr().out
+    assert "[red]:smile:" in said
+    assert "[bold]x" in said
+
+
+def test_a_resumed_run_says_once_how_many_trials_were_there(capsys: pytest.CaptureFixture[str]) -> None:
+    planned = plan(launches=3)
+    with console.RunView() as view:
+        for number, one in enumerate(planned.trials[2:], start=2):
+            view(Progress(number, 3, CASE, one, None, 2))
+            view(Progress(number + 1, 3, CASE, one, trial(status="failed", message="it died\nTraceback"), 2))
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.count("going on with an interrupted run: 2 of 3 trials are there") == 1
+    assert "failed small performance 3: it died" in said.err
+    assert "Traceback" not in said.err
