@@ -21,14 +21,14 @@ import harness
 from harness import places, registry
 from harness.board import material, pack
 from harness.board.reference import reference_signature
-from harness.board.runner import Board, Job, Material, probe, run_trial, trial_id, utc_now
+from harness.board.runner import Board, Job, Material, probe, run_trial, utc_now
 from harness.board.transports import connect
 from harness.datasets import cifar10
 from harness.errors import AgentError, DataError, DeviceFileError, NothingMeasured
 from harness.model.case import Case, Plan, PlannedTrial
 from harness.model.codec import Json, content_id, to_json
 from harness.model.device import Device
-from harness.model.run import RUN_SCHEMA, Run
+from harness.model.run import RUN_SCHEMA, Run, trial_id
 from harness.model.trial import Record, Trial
 from harness.model.verdict import RunResult
 from harness.options import Options

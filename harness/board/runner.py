@@ -18,8 +18,9 @@ from harness.agent import measure, wire
 from harness.board.link import Link
 from harness.errors import AgentError
 from harness.model.case import Case, PlannedTrial
-from harness.model.codec import Json, content_id, to_json
+from harness.model.codec import Json, to_json
 from harness.model.device import Device
+from harness.model.run import trial_id
 from harness.model.trial import Channel, Environment, Outputs, Phases, Samples, Trace, Trial, no_values
 from harness.ports import Transport
 
@@ -90,11 +91,6 @@ class _Notes:
     columns: Mapping[str, Column] = field(default_factory=dict)
     traces: tuple[Trace, ...] = ()
     arms: tuple[str, ...] = ()
-
-
-def trial_id(run: str, planned: PlannedTrial) -> str:
-    """The same planned trial of the same run always has this id, which is how a resumed run knows what is done."""
-    return content_id({"run": run, "case": planned.case_id, "mode": planned.mode, "launch": planned.launch})
 
 
 def utc_now() -> str:

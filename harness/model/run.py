@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from harness.model.case import Plan
+from harness.model.case import Plan, PlannedTrial
+from harness.model.codec import content_id
 from harness.model.device import Device
 
 # 1: first version.
@@ -26,3 +27,8 @@ class Run:
     versions: Mapping[str, str] = field(default_factory=dict)
     commit: str | None = None
     commit_dirty: bool | None = None
+
+
+def trial_id(run: str, planned: PlannedTrial) -> str:
+    """The same planned trial of the same run always has this id, which is how a resumed run knows what is done."""
+    return content_id({"run": run, "case": planned.case_id, "mode": planned.mode, "launch": planned.launch})

@@ -23,7 +23,7 @@ from typing import Any
 from harness import places
 from harness.errors import StoreError, UsageError
 from harness.model.codec import Json, from_json, to_json
-from harness.model.run import Run
+from harness.model.run import Run, trial_id
 from harness.model.trial import Trial
 
 _PARTIAL = ".partial-"
@@ -104,7 +104,8 @@ def resumable(root: Path, plan_id: str) -> Run | None:
         except StoreError:
             continue
         # A finished run of which the user removed a damaged trial is interrupted again.
-        ended = (folder / "finished.json").exists() and len(finished_trials(folder)) >= len(run.plan.trials)
+        planned = {trial_id(run.id, trial) for trial in run.plan.trials}
+        ended = (folder / "finished.json").exists() and planned <= finished_trials(folder)
         if run.plan_id == plan_id and not ended:
             return run
     return None

@@ -15,10 +15,11 @@ import numpy as np
 import pytest
 
 from harness.board import pack
-from harness.board.runner import OBSERVER_BLOCK_S, OBSERVER_PAIRS, Board, Job, Material, probe, run_trial, trial_id
+from harness.board.runner import OBSERVER_BLOCK_S, OBSERVER_PAIRS, Board, Job, Material, probe, run_trial
 from harness.board.transports import LocalConversation, LocalTransport
 from harness.errors import UsageError
 from harness.model.case import Case, PlannedTrial, TensorSpec
+from harness.model.run import trial_id
 from harness.model.trial import Trial
 from tests.support import models
 from tests.support.agent_side import MILLI_S, WARM_UP, living_members, make_board, make_case, null_script, tree

@@ -165,15 +165,16 @@ def test_an_interrupted_run_of_the_same_plan_is_resumed_the_newest_first(tmp_pat
 
 
 def test_a_finished_run_is_not_resumed_unless_a_trial_of_it_was_removed(folder: Path) -> None:
-    written = [store.append(folder, replace(FULL, id=str(n), launch=n, order=n)) for n in range(2)]
-    assert len(RUN.plan.trials) == 2
+    ids = [trial_id(RUN.id, planned) for planned in RUN.plan.trials]
+    written = [store.append(folder, replace(FULL, id=own, launch=n, order=n)) for n, own in enumerate(ids)]
+    store.append(folder, replace(FULL, id="copied", order=9))  # more folders than planned hide nothing
     store.finish(folder, "2026-01-01T00:02:00Z", 2, 0)
     assert store.resumable(folder.parent, RUN.plan_id) is None
     for path in written[0].iterdir():
         path.unlink()
     written[0].rmdir()
     assert store.resumable(folder.parent, RUN.plan_id) == RUN
-    assert store.finished_trials(folder) == {"1"}
+    assert store.finished_trials(folder) == {ids[1], "copied"}
 
 
 def test_a_run_is_found_by_its_id_its_start_its_path_and_as_the_last(tmp_path: Path) -> None:
@@ -210,7 +211,7 @@ def test_a_store_without_a_run_says_how_to_make_one(tmp_path: Path, name: str) -
 
 
 def test_ids_of_finished_trials_are_those_that_the_runner_gives(folder: Path) -> None:
-    from harness.board.runner import trial_id
+    from harness.model.run import trial_id
 
     planned = PlannedTrial(CASE.id, "performance", 0)
     store.append(folder, replace(FULL, id=trial_id(RUN.id, planned)))
