@@ -14,6 +14,7 @@ import pytest
 
 from harness.errors import EXIT_USAGE, StoreError, UsageError
 from harness.model.case import PlannedTrial
+from harness.model.run import trial_id
 from harness.model.trial import Environment, Outputs, Phases, Trial
 from harness.store import store
 from tests.support.host_side import CASE, column, plan, run, samples, trace, trial
