@@ -52,16 +52,17 @@ def test_loading_1_000_trials(benchmark: BenchmarkFixture, tmp_path: Path) -> No
     """Bar: 3 s and 1 GiB."""
     options = Options(("harness",), "smoke", "localhost", tmp_path / "store", tmp_path / "cache", tmp_path / "data")
     planned = stages.plan_run(options)
-    folder = store.begin(options.results, stages.new_run(planned, options))
+    run = stages.new_run(planned, options)
+    folder = store.begin(options.results, run)
     for number in range(TRIALS):
-        store.append(folder, trial(planned.plan.cases[number % 2], number))
+        store.append(folder, trial(run.id, planned.plan.cases[number % 2], number))
     frames = benchmark.pedantic(lambda: harness.load(folder), rounds=3, iterations=1)
     assert len(frames.samples) == TRIALS * SAMPLES
     benchmark.extra_info["peak_rss_mib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     assert benchmark.extra_info["peak_rss_mib"] < 1024
 
 
-def trial(case: Case, number: int) -> Trial:
+def trial(run: str, case: Case, number: int) -> Trial:
     """A trial of 1,000 samples and a few traces."""
     chance = np.random.default_rng(number)
     durations = array("d", (0.001 * chance.lognormal(0, 0.05, SAMPLES)).tobytes())
@@ -69,7 +70,7 @@ def trial(case: Case, number: int) -> Trial:
     channel = Channel("cpu", "cpu0_busy", "s", "counter", "core", "kernel counter")
     trace = Trace(channel, array("d", range(100)), array("d", range(100)))
     return Trial(
-        id=f"{number:016x}", run="r", case=case, mode="performance", launch=number, order=number,
+        id=f"{number:016x}", run=run, case=case, mode="performance", launch=number, order=number,
         started_utc="2026-01-01T00:00:00Z", status="ok", phases=Phases(steady_start_s=0.0, steady_end_s=1.0),
         samples=Samples(starts, durations, array("d", bytes(8 * SAMPLES))), traces=(trace,) * 4,
     )  # fmt: skip
