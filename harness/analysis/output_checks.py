@@ -86,6 +86,7 @@ def _distance(expected: Signature, found: Sequence[float]) -> float:
     if len(expected.values) != len(found):
         return 1.0
     reference, values = np.asarray(expected.values), np.asarray(found)
-    # Of a single value the range is nothing; its size is the scale then.
-    extent = max(float(np.ptp(reference)), float(np.abs(reference).max()), 1e-12)
+    # Where the range is nothing beside the values (a single one, say), rounding alone fills it: size is the scale.
+    extent, size = float(np.ptp(reference)), float(np.abs(reference).max())
+    extent = extent if extent > 1e-4 * size else max(size, 1e-12)
     return math.sqrt(float(np.mean((reference - values) ** 2))) / extent

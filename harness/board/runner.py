@@ -28,6 +28,8 @@ from harness.ports import Transport
 PREPARE_TIMEOUT_S = 30.0
 LOAD_TIMEOUT_S = 600.0
 SLACK_S = 120.0
+# The slowest inference that is waited for: a segmentation network on a single small core.
+SLOWEST_INFERENCE_S = 30.0
 ACCURACY_TIMEOUT_S = 3600.0
 # 24 pairs of 0.1 s: resolves about 0.3 % of the median on a noisy two-core machine, for 5 s once a run.
 OBSERVER_PAIRS = 24
@@ -208,7 +210,9 @@ class _InProgress:
 
     def _longest_s(self) -> float:
         scenario = self.job.case.scenario
-        return scenario.warm_up.max_duration_s + scenario.stop.budget_s + SLACK_S
+        # The warm-up of a slow model may outlast its time limit: it gets its blocks whatever they take.
+        blocks_s = measure.LEAST_BLOCKS * measure.SLOW_BLOCK_COUNT * SLOWEST_INFERENCE_S
+        return scenario.warm_up.max_duration_s + scenario.stop.budget_s + SLACK_S + blocks_s
 
     def _take(self, reply: dict[str, Json]) -> None:
         """Note what a timed request returned, and fetch its columns and traces."""

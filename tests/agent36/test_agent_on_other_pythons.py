@@ -11,7 +11,7 @@ import pytest
 from harness.agent import wire
 from harness.board.link import Link
 from harness.board.transports import LocalTransport
-from tests.support.agent_side import MILLI_S, SCENARIO, interpreter, null_script
+from tests.support.agent_side import MILLI_S, SCENARIO, interpreter, null_script, sha256
 
 PATIENCE_S = 60.0
 COLLECTORS = ["process", "cpu", "thermal", "others"]
@@ -68,6 +68,16 @@ def test_results_are_exactly_those_of_the_host_interpreter(python: str, mode: st
     there, here = trial(python, tmp_path / "there", mode), trial(sys.executable, tmp_path / "here", mode)
     assert relative(there) == relative(here)
     assert len(there["columns"]["samples.duration_s"]) >= 64
+    assert there["load"]["artifact_sha256"] == sha256(tmp_path / "there/model.json")
+
+
+def test_one_inference_answers_under_every_interpreter(python: str, tmp_path: Path) -> None:
+    artifact = script(tmp_path)
+    with Link(LocalTransport(tmp_path / "board", python).talk([])) as link:
+        link.hello()
+        link.ask("load", PATIENCE_S, backend="null", artifact=artifact, options={"threads": 1, "optimized": False})
+        found = link.ask("infer", PATIENCE_S, inputs=None)
+    assert found == {"signature": [0.5, -2.0, 1e-300], "finite": True}
 
 
 @pytest.mark.parametrize("mode", ["measure", "observe"])

@@ -76,6 +76,24 @@ def test_the_same_inputs_give_the_same_outputs_every_time(session: Any) -> None:
     assert signatures[0] == signatures[1] == signatures[2]
 
 
+def test_without_optimizations_it_computes_the_same(backend: Any, session: Any, artifact: str) -> None:
+    plain = backend.load(artifact, {**OPTIONS, "optimized": False})
+    found = []
+    for one in (session, plain):
+        bind(one)
+        one.step()
+        found.append(outputs.signature(one.outputs())[0])
+    plain.close()
+    assert found[0] == pytest.approx(found[1], rel=1e-5)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_threads_in_force_are_those_asked_for(backend: Any, artifact: str, threads: int) -> None:
+    session = backend.load(artifact, {"threads": threads})
+    assert session.facts().get("threads", threads) == threads  # a script has none
+    session.close()
+
+
 def test_its_clock_only_goes_forward(session: Any) -> None:
     bind(session)
     times = []

@@ -28,6 +28,14 @@ def test_files_travel_there_and_back(transport: Transport, tmp_path: Path) -> No
     assert transport.put(tmp_path / "model", "artifacts/0123abcd/model") == there  # it was removed, so it travels again
 
 
+def test_what_lies_there_with_another_content_is_replaced(transport: Transport, tmp_path: Path) -> None:
+    for content in (b"altered", b"right"):
+        (tmp_path / "model").write_bytes(content)
+        there = transport.put(tmp_path / "model", "artifacts/0123abcd/model")
+    transport.get(there, tmp_path / "back")
+    assert (tmp_path / "back").read_bytes() == b"right"
+
+
 def test_scratch_paths_differ_by_name_alone(transport: Transport) -> None:
     assert transport.scratch("samples") == transport.scratch("samples") != transport.scratch("traces")
 

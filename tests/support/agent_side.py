@@ -5,6 +5,7 @@ Scripted durations are sums of powers of two, so that differences of clock readi
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import select
@@ -69,6 +70,11 @@ def null_script(path: Path, durations_s: Sequence[float] = (MILLI_S,), **rest: A
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps({"durations_s": list(durations_s), **rest}))
     return str(path)
+
+
+def sha256(path: str | Path) -> str:
+    """The hash of a file, in hex."""
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
 
 
 class RecordingTransport(LocalTransport):

@@ -38,7 +38,7 @@ settings = {{ {settings} }}
 def script(**keys: Any) -> dict[str, Any]:
     """A script of the null backend: 10 to 13 ms, first inference 15 ms, three outputs.
 
-    A first inference above 20 ms would make blocks of 3, and the medians of those differ in a cycle of 4.
+    A first inference above 80 ms would make blocks of 3, and the medians of those differ in a cycle of 4.
     """
     return {"durations_s": DURATIONS_S, "first_s": 0.015, "output": [0.25, 0.5, 0.125], **keys}
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gc
+import itertools
 import statistics
 
 import pytest
@@ -135,10 +136,31 @@ def test_warm_up_of_a_drifting_model_ends_at_its_longest_duration() -> None:
     assert storage.block_ends[-1] == storage.count
 
 
-def test_warm_up_of_a_slow_model_takes_blocks_of_three_and_becomes_steady() -> None:
-    script = Script(0.25)  # eight of them would be a block of 2 s, and three blocks beyond the time limit
-    storage, steady = measure.warm_up(script.step, script.clock, RULE, 0.25)
-    assert (steady, storage.block_ends) == (True, [3, 6, 9])
+@pytest.mark.parametrize("step_s", [0.2, 0.25, 30.0])
+def test_warm_up_of_a_slow_model_takes_blocks_of_three_and_becomes_steady(step_s: float) -> None:
+    """Eight of 0.2 s would be a block of 1.6 s, and three blocks beyond the time limit of 2 s."""
+    script = Script(step_s)
+    storage, steady = measure.warm_up(script.step, script.clock, RULE, step_s)
+    assert (steady, storage.count, storage.block_ends) == (True, 9, [3, 6, 9])
+
+
+def test_a_block_that_has_begun_is_finished_after_the_time_limit() -> None:
+    script = Script(*[2.0**number for number in range(20)])  # the limit of 2 s falls into the first block of 7 s
+    storage, steady = measure.warm_up(script.step, script.clock, RULE, 1.0)
+    assert (steady, storage.block_ends, script.now_s) == (False, [3, 6, 9, 12, 15], 2.0**15 - 1)
+
+
+@pytest.mark.parametrize(("step_s", "per_block"), [(0.078125, 8), (0.09375, 3)])
+def test_slow_is_what_takes_more_than_80_ms(step_s: float, per_block: int) -> None:
+    script = Script(step_s)
+    storage, steady = measure.warm_up(script.step, script.clock, RULE, step_s)
+    assert (steady, storage.block_ends) == (True, [per_block, 2 * per_block, 3 * per_block])
+
+
+def test_a_slow_first_inference_makes_the_first_block_short_and_no_other() -> None:
+    script = Script(2.0**-7)  # three of them are the first to last 20 ms
+    storage, steady = measure.warm_up(script.step, script.clock, RULE, 1.0)
+    assert (steady, storage.block_ends) == (True, [3, 11, 19])
 
 
 def test_a_slow_model_that_is_not_steady_gets_five_blocks_whatever_they_take() -> None:
@@ -190,6 +212,16 @@ def test_steady_state_finds_room_for_a_model_that_became_much_faster() -> None:
     storage, reason, begin, end = measure.steady_state(script.step, script.clock, rule, 1.0)
     assert (storage.count, reason, end - begin) == (4096, "minimum count and duration reached", 1.0)
     assert list(storage.start_s[: storage.count]) == [number * 2.0**-12 for number in range(4096)]
+
+
+def test_steady_state_ends_where_no_more_room_is_allowed() -> None:
+    ticks = itertools.count()
+    rule = {"min_count": 64, "min_duration_s": NEVER_S, "budget_s": NEVER_S}
+    storage, reason, begin, end = measure.steady_state(lambda: None, lambda: next(ticks), rule, NEVER_S)
+    assert (storage.count, reason) == (measure.CAPACITY_MAX, "storage full")
+    # One reading of the clock to begin and two an inference.
+    assert (begin, end) == (0, 2 * measure.CAPACITY_MAX + 1)
+    assert storage.start_s[measure.CAPACITY_MAX - 1] == 2 * measure.CAPACITY_MAX - 1
 
 
 @pytest.mark.parametrize("part", ["steady_state", "alternating_blocks"])

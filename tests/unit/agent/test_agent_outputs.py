@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 from array import array
 from pathlib import Path
 
@@ -54,6 +55,26 @@ def test_integers_are_finite() -> None:
 
 def test_signature_of_an_empty_output_is_empty() -> None:
     assert outputs.signature([np.zeros((0, 4), np.float32)]) == ([], True)
+
+
+@pytest.mark.parametrize(
+    "words", [np.array(["cat", "dog"]), np.array(["cat"], object), ["cat"], [{0: 0.25, 1: 0.75}], [np.ones(2)]]
+)
+def test_words_and_sequences_have_no_signature(words: object) -> None:
+    assert outputs.signature([words]) == ([], True)
+    assert outputs.signature([words, np.array([2.0, 3.0])]) == ([2.0, 3.0], True)
+    assert outputs.signature([words, np.array([2.0, NAN])]) == ([2.0, None], False)
+
+
+def test_truth_values_are_numbers() -> None:
+    assert outputs.signature([np.array([True, False])]) == ([1.0, 0.0], True)
+
+
+@pytest.mark.parametrize("size", [0, 3, 2**20 + 1])  # files are read by the MiB
+def test_the_hash_is_of_all_bytes(tmp_path: Path, size: int) -> None:
+    content = b"x" * size
+    (tmp_path / "model").write_bytes(content)
+    assert outputs.file_sha256(str(tmp_path / "model")) == hashlib.sha256(content).hexdigest()
 
 
 def test_inputs_come_back_by_name(tmp_path: Path) -> None:

@@ -73,6 +73,17 @@ def test_the_cost_of_the_sensors_is_a_note() -> None:
     assert analyse(stored([failed])).notes == ()
 
 
+def test_the_cost_in_the_tail_has_no_interval() -> None:
+    """Six pairs of 111 inferences: 666 an arm, where a p99 needs 662."""
+    arms = ("on", "off") * 6
+    durations = [{"on": 0.00103, "off": 0.001}[arm] for arm in arms for _ in range(111)]
+    block = [number for number in range(12) for _ in range(111)]
+    observer = trial(mode="observer", samples=samples(durations, block=block), arms=arms, traces=READ)
+    (note,) = analyse(stored([observer])).notes
+    assert note.endswith("[+3.00%, +3.00%], the pooled p99 by +3.00% (no interval).")
+    assert analyse(stored([replace(observer, traces=())])).notes == ()
+
+
 def test_the_artifact_is_the_plans() -> None:
     known = facts(parameters=7)
     (one,) = analyse(stored([trial()], plan(artifact=known))).cases

@@ -12,7 +12,7 @@ import pytest
 from harness.analysis import launch_checks, machine_checks, output_checks
 from harness.analysis.context import Context
 from harness.analysis.validity import CHECKS, findings
-from harness.model.case import Accuracy, ArtifactFacts, Signature
+from harness.model.case import Accuracy, ArtifactFacts, Settings, Signature
 from harness.model.device import Limits
 from harness.model.trial import Environment, Outputs, Phases, Record, Trace, Trial
 from harness.model.verdict import Finding, Summary, verdict_of
@@ -121,6 +121,18 @@ def test_a_single_value_is_held_against_its_own_size(found: float, wrong: bool) 
     assert bool(list(output_checks.output_mismatch(checked))) == wrong
 
 
+@pytest.mark.parametrize(
+    ("precision", "tolerance"), [("fp32", 1e-3), ("scripted", 1e-3), ("fp16", 1e-2), ("int8", 0.05), ("w4a16", 0.05)]
+)
+def test_the_tolerance_is_the_precisions(precision: str, tolerance: float) -> None:
+    """One of three values off by d: d / sqrt(3) as root mean square, of a range of 2."""
+    for share, wrong in ((0.98, False), (1.02, True)):
+        off = share * tolerance * 2 * math.sqrt(3)
+        timed = launch(outputs=Outputs((0.0, 1.0 + off, 2.0)))
+        checked = replace(context(artifact=REFERENCE), record=Record(replace(CASE, precision=precision), (timed,)))
+        assert bool(list(output_checks.output_mismatch(checked))) == wrong
+
+
 def test_another_fp32_model_of_half_a_percent_difference_is_a_mismatch() -> None:
     """Two variants of one suite were seen that close to each other."""
     other = Record(replace(CASE, precision="fp32"), (launch(outputs=Outputs((0.0, 1.0, 2.02))),))
@@ -139,6 +151,9 @@ def test_output_not_checked_fires() -> None:
 
 def test_output_not_checked_is_silent() -> None:
     assert list(output_checks.output_not_checked(clean())) == []
+    assert list(output_checks.output_not_checked(as_fp32(context(artifact=REFERENCE)))) == []  # nothing was measured
+    scripted = Record(replace(CASE, precision="scripted"), (launch(),))  # which computes nothing
+    assert list(output_checks.output_not_checked(replace(context(), record=scripted))) == []
 
 
 def as_fp32(found: Context) -> Context:
@@ -213,9 +228,14 @@ def test_machine_busy_fires() -> None:
     assert found.evidence == "other processes kept up to 0.90 cores busy in 2 of 3 launches (limit 0.2)"
 
 
-def test_one_busy_launch_in_six_is_a_note() -> None:
-    rates = [launch(n, [counter("other_busy", rate)]) for n, rate in enumerate((0.1,) * 5 + (0.9,))]
-    assert only(machine_checks.machine_busy, context(*rates)).severity == "note"
+@pytest.mark.parametrize(
+    ("quiet", "busy", "severity"), [(5, 1, "note"), (3, 1, "note"), (2, 1, "doubt"), (4, 2, "doubt"), (0, 1, "doubt")]
+)
+def test_a_busy_machine_is_doubted_above_a_quarter_of_the_launches(quiet: int, busy: int, severity: str) -> None:
+    rates = [launch(n, [counter("other_busy", rate)]) for n, rate in enumerate((0.1,) * quiet + (0.9,) * busy)]
+    found = only(machine_checks.machine_busy, context(*rates))
+    assert found.severity == severity
+    assert f"in {busy} of {quiet + busy} launches" in found.evidence
 
 
 def test_a_reading_that_failed_does_not_hide_a_busy_machine() -> None:
@@ -251,11 +271,16 @@ def fact(name: str, value: object) -> Environment:
     return replace(usual, facts={**usual.facts, name: value})
 
 
-def test_conditions_differ_fires() -> None:
-    record = context(launch(0), launch(1, environment=fact("kernel", "9.9")))
+# A changed boot id means that the board was restarted between two launches.
+SHARED = ("cpu", "machine", "kernel", "python", "cores_allowed", "governors", "boost", "boot_id", "versions")
+
+
+@pytest.mark.parametrize("name", SHARED)
+def test_conditions_differ_fires(name: str) -> None:
+    record = context(launch(0, environment=fact(name, "a")), launch(1, environment=fact(name, "b")))
     found = only(machine_checks.conditions_differ, record)
     assert (found.code, found.severity) == ("conditions_differ", "doubt")
-    assert 'kernel: "9.9"' in found.evidence
+    assert found.evidence == f'the launches did not share their conditions ({name}: "a" and "b")'
 
 
 def test_conditions_differ_is_silent() -> None:
@@ -271,7 +296,9 @@ def test_paging_fires() -> None:
 
 
 def test_paging_is_silent() -> None:
-    assert list(machine_checks.paging(context(launch(traces=[counter("major_faults", 0.0, "process")])))) == []
+    before = trace("process", "major_faults", [(T - 1, 0), (T, 50), (T + 2, 50), (T + 3, 90)])
+    for read in ([counter("major_faults", 0.0, "process")], [before], []):
+        assert list(machine_checks.paging(context(launch(traces=read)))) == []
 
 
 def pinned(cores: str, sensors: list[int]) -> Environment:
@@ -289,7 +316,12 @@ def test_cores_shared_fires() -> None:
 
 
 def test_cores_shared_is_silent() -> None:
-    assert list(machine_checks.cores_shared(context(launch(environment=pinned("1", [0]))))) == []
+    settings = Settings(threads=2, affinity="none")
+    unpinned = Record(replace(CASE, settings=settings), (launch(environment=pinned("0,1", [0, 1])),))
+    apart = context(launch(environment=pinned("1", [0])))
+    unknown = context(launch(environment=Environment()))
+    for record in (apart, replace(context(), record=unpinned), unknown, context()):
+        assert list(machine_checks.cores_shared(record)) == []
 
 
 def test_time_stolen_fires() -> None:
@@ -337,10 +369,15 @@ def test_settings_refused_fires() -> None:
     trials = [launch(n, environment=environment(problems=[refused])) for n in range(2)]
     found = only(machine_checks.settings_refused, context(*trials))
     assert (found.code, found.severity, found.evidence) == ("settings_refused", "doubt", refused)
+    moved = launch(environment=environment(affinity="1", nice=0, at_end={"affinity": "0,1", "nice": 0}))
+    found = only(machine_checks.settings_refused, context(moved))
+    assert found.evidence == "affinity was 1 at the start and 0,1 at the end"
 
 
 def test_settings_refused_is_silent() -> None:
-    assert list(machine_checks.settings_refused(context(launch(environment=environment(problems=[]))))) == []
+    kept = environment(problems=[], nice=0, at_end={"affinity": "1", "nice": 0})
+    for record in (context(launch(environment=kept)), context(launch(environment=environment(problems=[])))):
+        assert list(machine_checks.settings_refused(record)) == []
 
 
 def test_damaged_files_fires() -> None:
@@ -373,3 +410,11 @@ def test_the_worst_severity_decides() -> None:
     assert verdict_of((note,)) == "valid"
     assert verdict_of((note, doubt)) == "doubtful"
     assert verdict_of((doubt, invalid, note)) == "invalid"
+
+
+def test_a_small_range_on_a_large_offset_is_judged_by_the_range() -> None:
+    artifact = facts(signature=Signature((100.0, 100.5, 101.0), "the lock"))
+    other = Record(replace(CASE, precision="fp32"), (launch(outputs=Outputs((100.0, 100.5, 100.9))),))
+    assert [
+        one.severity for one in output_checks.output_mismatch(replace(context(artifact=artifact), record=other))
+    ] == ["invalid"]

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import hashlib
 import math
 import os
 import statistics
@@ -15,21 +14,37 @@ import numpy as np
 import pytest
 
 from harness.board import pack
-from harness.board.runner import OBSERVER_BLOCK_S, OBSERVER_PAIRS, Board, Job, Material, probe, run_trial
+from harness.board.runner import (
+    OBSERVER_BLOCK_S,
+    OBSERVER_PAIRS,
+    SLACK_S,
+    SLOWEST_INFERENCE_S,
+    Board,
+    Job,
+    Material,
+    probe,
+    run_trial,
+)
 from harness.board.transports import LocalConversation, LocalTransport
 from harness.errors import UsageError
 from harness.model.case import Case, PlannedTrial, TensorSpec
 from harness.model.run import trial_id
 from harness.model.trial import Trial
 from tests.support import models
-from tests.support.agent_side import MILLI_S, WARM_UP, living_members, make_board, make_case, null_script, tree
+from tests.support.agent_side import (
+    MILLI_S,
+    STOP,
+    WARM_UP,
+    living_members,
+    make_board,
+    make_case,
+    null_script,
+    sha256,
+    tree,
+)
 
 # Nine of ten queries take 1/1024 s, the tenth takes eight times as long.
 DURATIONS_S = [MILLI_S] * 9 + [8 * MILLI_S]
-
-
-def sha256(path: str | Path) -> str:
-    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
 
 
 def run(board: Board, artifact: str, mode: str = "performance", case: Case | None = None) -> Trial:
@@ -175,6 +190,18 @@ def test_a_failure_is_a_failed_trial_that_says_why(
     assert living_members(conversation._process.pid) == []
 
 
+@pytest.mark.parametrize("mode", ["performance", "observer", "accuracy"])
+def test_an_artifact_of_another_hash_is_a_failed_trial_that_names_it(board: Board, tmp_path: Path, mode: str) -> None:
+    case, script = make_case(), artifact(tmp_path)
+    job = Job("run", case, PlannedTrial(case.id, mode, 0), 0, Material(script, "f" * 64))  # type: ignore[arg-type]
+    trial = run_trial(board, job)
+    expected = f"the board loaded {script} with SHA-256 {sha256(script)}, expected {'f' * 64}; remove it there"
+    assert (trial.status, trial.message) == ("failed", expected)
+    assert (len(trial.samples), trial.outputs.signature, trial.phases.load_s) == (0, (), None)
+    (conversation,) = board.transport.started
+    assert living_members(conversation._process.pid) == []
+
+
 @pytest.mark.parametrize("at", ["load", 0, 40])
 def test_a_killed_trial_is_not_blamed_on_the_sensor_process(board: Board, tmp_path: Path, at: str | int) -> None:
     message = run(board, artifact(tmp_path, fail={"at": at, "how": "kill"})).message
@@ -250,6 +277,19 @@ def test_the_deadline_of_the_observer_allows_for_a_slow_model(tmp_path: Path) ->
     assert trial.phases.steady_end_s - trial.phases.steady_start_s == 192.0
     _hello, _prepare, _load, observing_s, _bye = transport.waits_s
     assert observing_s > WARM_UP["max_duration_s"] + 192.0
+
+
+def test_the_deadline_of_a_timed_run_allows_for_the_five_blocks_of_a_slow_model(tmp_path: Path) -> None:
+    """What ends a hang must not end a model that never becomes steady: its five blocks take what they take."""
+    transport = PatientTransport(tmp_path / "board", sys.executable)
+    growing = [SLOWEST_INFERENCE_S / 4 * 1.03**number for number in range(40)]
+    script = null_script(tmp_path / "model.json", growing)
+    trial = run(replace(make_board(tmp_path / "board"), transport=transport), script)
+    assert (trial.status, trial.phases.warm_up_count, trial.phases.warm_up_steady) == ("ok", 15, False)
+    _hello, _prepare, _load, measuring_s, _bye = transport.waits_s
+    assert measuring_s == WARM_UP["max_duration_s"] + STOP["budget_s"] + SLACK_S + 15 * SLOWEST_INFERENCE_S
+    needed_s = trial.phases.first_inference_s + trial.phases.warm_up_s + sum(trial.samples.duration_s)
+    assert WARM_UP["max_duration_s"] + STOP["budget_s"] + SLACK_S < needed_s < measuring_s
 
 
 def test_accuracy_mode_returns_logits_of_every_image(board: Board, tmp_path: Path) -> None:
