@@ -16,7 +16,7 @@ from rich.table import Table
 from harness.model.case import Plan
 from harness.model.metrics import REGISTRY, show
 from harness.model.verdict import CaseResult, RunResult, Summary
-from harness.report.names import labels
+from harness.report import names
 from harness.stages import Progress
 
 _COLUMNS = (
@@ -106,18 +106,18 @@ def print_result(result: RunResult) -> None:
         table.add_column(f"{metric.label}\n{metric.shown_unit}".strip(), justify="right", no_wrap=True)
     table.add_column("verdict", no_wrap=True)
     cases = [one.case for one in result.cases]
-    names = dict(zip((case.id for case in cases), labels(cases), strict=True))
+    shown = dict(zip((case.id for case in cases), names.labels(cases), strict=True))
     for one in result.cases:
         style = _STYLE[one.verdict]
         cells = [_cell(one, name) for name in _COLUMNS]
-        table.add_row(printable(names[one.case.id]), *cells, f"[{style}]{one.verdict}[/{style}]")
+        table.add_row(printable(shown[one.case.id]), *cells, f"[{style}]{one.verdict}[/{style}]")
     console.print(table)
     console.print(f"[dim]{_LEGEND}[/dim]")
     for one in result.cases:
         for finding in one.findings:
             if finding.severity != "note":
                 style = "red" if finding.severity == "invalid" else "yellow"
-                text = printable(f"{names[one.case.id]}: {finding.evidence}. {finding.advice}")
+                text = printable(f"{shown[one.case.id]}: {finding.evidence}. {finding.advice}")
                 console.print(f"[{style}]{finding.code}[/{style}] {text}")
     for skip in result.skips:
         console.print(f"[yellow]skipped[/yellow] {printable(str(skip['variant']))}: {printable(str(skip['reason']))}")
@@ -127,7 +127,7 @@ def print_result(result: RunResult) -> None:
 
 def printable(text: str) -> str:
     """Text from a file's name or a message, as plain text: no markup, and nothing that steers a terminal."""
-    return escape("".join(sign if sign.isprintable() else "\ufffd" for sign in text))
+    return escape(names.printable(text))
 
 
 class Terminal(Console):

@@ -106,16 +106,8 @@ def _with_inputs(variant: Variant, facts: ArtifactFacts, path: Path) -> tuple[Re
 
 def _own_model(variant: Variant, path: Path) -> tuple[Resolved, Source]:
     found = onnx_file.inspect(path, variant.inputs)
-    facts = ArtifactFacts(
-        variant=variant.name,
-        file=path.name,
-        sha256=found.sha256,
-        size_bytes=found.size_bytes,
-        precision=found.precision,
-        parent=variant.parent,
-        parameters=found.parameters,
-        macs=None if found.uncounted else found.macs,
-        uncounted=found.uncounted,
+    facts = dataclasses.replace(
+        onnx_file.artifact_facts(variant, path.name, found),
         accuracy_missing="no labelled data is known for this model",
         title=variant.title,
         role=variant.role,

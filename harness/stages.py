@@ -105,7 +105,7 @@ def with_references(planned: Planned, board: Board, options: Options) -> Planned
     artifacts = dict(planned.plan.artifacts)
     for case in planned.plan.cases:
         if case.inputs and artifacts[case.id].signature is None:
-            signature = reference_signature(here, case, _material(here, planned, case, options))
+            signature = reference_signature(here, case, _sent(here, planned, case))
             artifacts[case.id] = dataclasses.replace(artifacts[case.id], signature=signature)
     return dataclasses.replace(planned, plan=dataclasses.replace(planned.plan, artifacts=artifacts))
 
@@ -160,7 +160,7 @@ def lease(device: Device, options: Options) -> AbstractContextManager[None]:
 def _run_trials(board: Board, planned: Planned, options: Options, to: tuple[Run, Path, Show]) -> None:
     run, folder, show = to
     plan, done = planned.plan, store.finished_trials(folder)
-    materials = {case.id: _material(board, planned, case, options) for case in plan.cases}
+    materials = _materials(board, planned, options)
     for number, trial in enumerate(plan.trials):
         if trial_id(run.id, trial) in done:
             continue
@@ -183,29 +183,38 @@ def conclude(folder: Path) -> tuple[RunResult, dict[str, Record]]:
 
 def _accuracy_images(options: Options) -> cifar10.Split | None:
     """The test split, or None where it is absent and was not asked for. DataError where it is altered."""
+    if options.download:
+        cifar10.fetch(options.data)
     try:
         cifar10.find(options.data)
     except DataError:
-        if options.download:
-            cifar10.download(options.data)
-        elif options.data_named:
+        if options.data_named:
             raise
-        else:
-            return None
+        return None
     return cifar10.load_test(options.data)
 
 
-def _material(board: Board, planned: Planned, case: Case, options: Options) -> Material:
+def _sent(board: Board, planned: Planned, case: Case) -> Material:
+    """The artifact and the inputs of a case, on the board."""
     source = planned.resolution.sources[case.variant]
-    split = planned.split
     return Material(
         artifact=material.send_artifact(board, source.folder, source.files, case.artifact_sha256),
         sha256=source.sha256,
         inputs=material.send_inputs(board, case),
-        images=material.send_images(board, split) if split is not None else None,
-        labels=_labels(split, options) if split is not None else array("d"),
-        dataset_sha256=split.sha256 if split is not None else None,
     )
+
+
+def _materials(board: Board, planned: Planned, options: Options) -> dict[str, Material]:
+    """What every case needs on the board; the images of the accuracy mode travel once for all of them."""
+    sent = {case.id: _sent(board, planned, case) for case in planned.plan.cases}
+    split = planned.split
+    if split is None:
+        return sent
+    images, labels = material.send_images(board, split), _labels(split, options)
+    return {
+        key: dataclasses.replace(one, images=images, labels=labels, dataset_sha256=split.sha256)
+        for key, one in sent.items()
+    }
 
 
 def _labels(split: cifar10.Split, options: Options) -> array[float]:

@@ -8,7 +8,9 @@ import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from harness.errors import EXIT_DONE, EXIT_NOTHING_VALID, DataError, StoreError
+from harness.errors import EXIT_DONE, EXIT_NOTHING_VALID, StoreError
+from harness.model.trial import Record
+from harness.model.verdict import RunResult
 from harness.options import Options
 
 Verb = Callable[[Options, argparse.Namespace], int]
@@ -40,13 +42,13 @@ def run(options: Options, _parsed: argparse.Namespace) -> int:
         console.message(f"skipped {skip.variant}: {skip.reason}")
     with console.RunView() as view:
         folder = stages.measure(planned, board, options, view)
-    result, _ = stages.conclude(folder)
+    result, records = stages.conclude(folder)
     if options.json:
         _write_json(summary_json(result), options.json)
     if options.json != "-":
         console.print_result(result)
     if options.report:
-        console.plain(str(_write_report(folder, "html", options.report)))
+        console.plain(str(_write_report(result, records, "html", options.report)))
     console.message(f"stored in {folder}; its report: harness report {folder.name}")
     if all(case.verdict == "invalid" for case in result.cases):
         console.message("harness: nothing valid was measured; the reasons stand above")
@@ -56,23 +58,21 @@ def run(options: Options, _parsed: argparse.Namespace) -> int:
 
 def report(options: Options, parsed: argparse.Namespace) -> int:
     """Write the report of each named run."""
-    from harness import console, places
+    from harness import console, places, stages
     from harness.store import store
 
     folders = [store.find_run(options.results, name) for name in parsed.runs]
     places.writable(parsed.out, "--out")
     for folder in folders:
-        console.plain(str(_write_report(folder, parsed.format, parsed.out)))
+        console.plain(str(_write_report(*stages.conclude(folder), parsed.format, parsed.out)))
     return EXIT_DONE
 
 
-def _write_report(folder: Path, form: str, out: Path) -> Path:
-    from harness import stages
+def _write_report(result: RunResult, records: Mapping[str, Record], form: str, out: Path) -> Path:
     from harness.report import reporter
 
     chosen = reporter(form)
-    result, records = stages.conclude(folder)
-    target = out / f"{folder.name}{chosen.suffix}"
+    target = out / f"{result.run['id']}{chosen.suffix}"
     try:
         target.write_bytes(chosen.render(result, records))
     except OSError as error:
@@ -116,7 +116,7 @@ def build(options: Options, parsed: argparse.Namespace) -> int:
     from harness.variants import build as building
 
     if options.download and suite.dataset == cifar10.NAME:
-        _fetch(options.data)
+        cifar10.fetch(options.data)
     names = options.variants or tuple(variant.name for variant in suite.variants)
     built = building.build(suite, names, options.data, options.cache, console.message)
     if parsed.release:
@@ -125,16 +125,6 @@ def build(options: Options, parsed: argparse.Namespace) -> int:
         accuracy = f"top-1 {facts.accuracy.top1:.2%}" if facts.accuracy else facts.accuracy_missing or ""
         console.plain(f"{name}: {facts.size_bytes / 1e6:.2f} MB, {accuracy}, sha256 {facts.sha256[:16]}")
     return EXIT_DONE
-
-
-def _fetch(data: Path) -> None:
-    """Download the image set unless it is there."""
-    from harness.datasets import cifar10
-
-    try:
-        cifar10.find(data)
-    except DataError:
-        cifar10.download(data)
 
 
 def _write_json(value: object, target: str) -> None:

@@ -18,7 +18,7 @@ from onnx import TensorProto
 from harness.artifacts import onnx_cost
 from harness.artifacts.onnx_session import FEEDABLE, loads
 from harness.errors import ModelError, suggest
-from harness.model.case import TensorSpec
+from harness.model.case import ArtifactFacts, TensorSpec, Variant
 
 # First bytes of files that people hand over by mistake, and what to do about each.
 _LOOKALIKES = (
@@ -75,6 +75,21 @@ def inspect(path: Path, shapes: Mapping[str, tuple[int, ...]]) -> OnnxFacts:
         macs=cost.macs,
         uncounted=cost.uncounted,
         metadata={item.key: item.value for item in model.metadata_props},
+    )
+
+
+def artifact_facts(variant: Variant, file: str, found: OnnxFacts) -> ArtifactFacts:
+    """What a file alone tells of a variant's artifact; MACs that leave operators out are no count."""
+    return ArtifactFacts(
+        variant=variant.name,
+        file=file,
+        sha256=found.sha256,
+        size_bytes=found.size_bytes,
+        precision=found.precision,
+        parent=variant.parent,
+        parameters=found.parameters,
+        macs=None if found.uncounted else found.macs,
+        uncounted=found.uncounted,
     )
 
 

@@ -70,6 +70,14 @@ def load_train(data_dir: Path) -> Split:
     return read_split(find(data_dir), MD5_TRAIN)
 
 
+def fetch(data_dir: Path) -> Path:
+    """The folder that holds the batches, downloaded unless they are there. Only ever called on request."""
+    try:
+        return find(data_dir)
+    except DataError:
+        return download(data_dir)
+
+
 def download(data_dir: Path, url: str = ARCHIVE_URL) -> Path:
     """Fetch the published archive into `data_dir`, check its MD5, unpack it. Only ever called on request."""
     data_dir.mkdir(parents=True, exist_ok=True)

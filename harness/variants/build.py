@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.artifacts.locks import ENTRY, MODEL, cache_entry, cache_folder, verify, write_entry, write_lock
-from harness.artifacts.onnx_file import inspect
+from harness.artifacts.onnx_file import artifact_facts, inspect
 from harness.datasets import cifar10
 from harness.datasets.cifar10 import Split
 from harness.errors import BuildError, DataError, UnknownName, UsageError
@@ -220,16 +220,9 @@ def _check_data(expected: str, found: str, name: str) -> None:
 
 def _describe(site: _Site, variant: Variant, recipe: Recipe, path: Path) -> ArtifactFacts:
     found = inspect(path, {})
-    facts = ArtifactFacts(
-        variant=variant.name,
-        file=MODEL,
-        sha256=found.sha256,
-        size_bytes=found.size_bytes,
-        precision=found.precision,
+    facts = replace(
+        artifact_facts(variant, MODEL, found),
         recipe_id=recipe.id,
-        parent=variant.parent,
-        parameters=found.parameters,
-        macs=found.macs,
         signature=fidelity.signature(path, INPUT_SEED),
         versions=_versions(),
     )

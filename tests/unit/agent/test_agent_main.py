@@ -71,5 +71,5 @@ def test_an_inference_takes_the_inputs_it_is_given(agent: Agent, tmp_path: Path,
 
 def test_what_ends_is_closed_once_loaded_or_not(agent: Agent, tmp_path: Path) -> None:
     agent.end()
-    load(agent, null_script(tmp_path / "model.json"))
+    assert "artifact_sha256" in load(agent, null_script(tmp_path / "model.json"))
     agent.end()
