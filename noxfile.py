@@ -32,7 +32,7 @@ def tests(session: nox.Session) -> None:
 @nox.session(default=False)
 def tests_build(session: nox.Session) -> None:
     """Tests of training, export and quantization: they need torch."""
-    session.install("-e", ".[build,dev]")
+    session.install("-e", ".[build,prune,dev]")
     session.run("pytest", "tests/build", *session.posargs)
 
 
@@ -72,7 +72,7 @@ def overhead(session: nox.Session) -> None:
 @nox.session(default=False)
 def build(session: nox.Session) -> None:
     """Train, quantize and export: nox -s build -- [SUITE] [--variant V] [--data DIR]"""
-    session.install("-e", ".[build]")
+    session.install("-e", ".[build,prune]")
     session.run("harness", "build", *session.posargs)
 
 

@@ -152,7 +152,12 @@ def _doctor_arguments(verb: argparse.ArgumentParser) -> None:
 def _build_arguments(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("suite", nargs="?", default=DEFAULT_SUITE, help="default: %(default)s")
     verb.add_argument("--variant", action="append", default=[], metavar="V", help="only this variant (repeatable)")
-    verb.add_argument("--release", action="store_true", help="copy the artifacts beside the suite and lock them")
+    verb.add_argument("--anew", action="store_true", help="build even what the cache or the release already has")
+    what = verb.add_mutually_exclusive_group()
+    what.add_argument("--release", action="store_true", help="copy the artifacts beside the suite and lock them")
+    what.add_argument(
+        "--check", action="store_true", help="build nothing; verify hashes and accuracies of what is locked"
+    )
     _data_arguments(verb)
     _common_arguments(verb)
 

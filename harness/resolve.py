@@ -38,11 +38,13 @@ class Resolution:
 
 def resolve(suite: Suite, folder: Path, cache: Path) -> Resolution:
     """Look up every variant. Raises ModelError for a file that the user named and that cannot be used."""
-    released = locks.read_lock(folder.with_suffix(".lock.json"))
+    released = locks.released_recipes(folder.parent)
+    locked = locks.read_lock(folder.with_suffix(".lock.json"))
     artifacts: dict[str, Resolved | str] = {}
     sources: dict[str, Source] = {}
     for variant in suite.variants:
-        found = _find(suite, variant, folder, (released.get(variant.name), cache))
+        known = released.get(variant.recipe.id) if variant.recipe is not None else None
+        found = _find(suite, variant, folder, (known or locked.get(variant.name), cache))
         if isinstance(found, str):
             artifacts[variant.name] = found
         else:
@@ -100,7 +102,9 @@ def _find(
 
 def _with_inputs(variant: Variant, facts: ArtifactFacts, path: Path) -> tuple[Resolved, Source]:
     found = onnx_file.inspect(path, {})
-    told = dataclasses.replace(facts, title=variant.title, role=variant.role)
+    told = dataclasses.replace(
+        facts, variant=variant.name, parent=variant.parent, title=variant.title, role=variant.role
+    )
     return Resolved(told, found.inputs), Source(path.parent, (path.name, *found.files[1:]), facts.sha256)
 
 

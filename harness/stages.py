@@ -24,6 +24,7 @@ from harness.board.reference import reference_signature
 from harness.board.runner import Board, Job, Material, probe, run_trial, utc_now
 from harness.board.transports import connect
 from harness.datasets import cifar10
+from harness.datasets.split import Split
 from harness.errors import AgentError, DataError, DeviceFileError, NothingMeasured
 from harness.model.case import Case, Plan, PlannedTrial
 from harness.model.codec import Json, content_id, to_json
@@ -48,7 +49,7 @@ class Planned:
     plan: Plan
     device: Device
     resolution: Resolution
-    split: cifar10.Split | None
+    split: Split | None
 
 
 @dataclass(frozen=True)
@@ -181,7 +182,7 @@ def conclude(folder: Path) -> tuple[RunResult, dict[str, Record]]:
     return analyse(stored), records(stored)
 
 
-def _accuracy_images(options: Options) -> cifar10.Split | None:
+def _accuracy_images(options: Options) -> Split | None:
     """The test split, or None where it is absent and was not asked for. DataError where it is altered."""
     if options.download:
         cifar10.fetch(options.data)
@@ -217,7 +218,7 @@ def _materials(board: Board, planned: Planned, options: Options) -> dict[str, Ma
     }
 
 
-def _labels(split: cifar10.Split, options: Options) -> array[float]:
+def _labels(split: Split, options: Options) -> array[float]:
     return array("d", split.labels[: QUICK_IMAGES if options.quick else None].astype(float).tobytes())
 
 

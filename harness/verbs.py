@@ -108,19 +108,30 @@ def doctor(options: Options, _parsed: argparse.Namespace) -> int:
 
 
 def build(options: Options, parsed: argparse.Namespace) -> int:
-    """Build what is missing of a suite into the cache; with --release, copy it beside the suite and lock it."""
+    """Build what is missing of a suite; with --release, lock it beside the suite; with --check, prove what is locked.
+
+    3 where a check failed.
+    """
     from harness import console, registry
     from harness.datasets import cifar10
 
     suite, folder = registry.load_suite(options.suite)
     from harness.variants import build as building
+    from harness.variants import release as releasing
+    from harness.variants.workplace import Site, data_in
 
     if options.download and suite.dataset == cifar10.NAME:
         cifar10.fetch(options.data)
-    names = options.variants or tuple(variant.name for variant in suite.variants)
-    built = building.build(suite, names, options.data, options.cache, console.message)
+    site = Site(suite, data_in(options.data), options.cache, folder.parent, console.message)
+    if parsed.check:
+        options.cache.mkdir(parents=True, exist_ok=True)
+        checks = releasing.check(site, options.variants, folder.parent)
+        rows = [(one.variant, one.what, "good" if one.good else "BAD", one.found) for one in checks]
+        console.print_rows(f"{suite.name}: is what was released still true?", ("variant", "what", "", "found"), rows)
+        return EXIT_DONE if all(one.good for one in checks) else EXIT_NOTHING_VALID
+    built = building.build(site, options.variants, anew=parsed.anew)
     if parsed.release:
-        built = building.release(suite, names, options.cache, folder.parent)
+        built = releasing.release(site, list(options.variants) or list(built), folder.parent)
     for name, facts in built.items():
         accuracy = f"top-1 {facts.accuracy.top1:.2%}" if facts.accuracy else facts.accuracy_missing or ""
         console.plain(f"{name}: {facts.size_bytes / 1e6:.2f} MB, {accuracy}, sha256 {facts.sha256[:16]}")

@@ -13,12 +13,12 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.model.proportion import Z
+
 Values = NDArray[np.float64]
 CONFIDENCE = 0.95
 # A launch's own quantile is used when at least this many of its samples lie beyond it.
 BEYOND_QUANTILE = 5
-# 97.5 % quantile of the standard normal distribution.
-_Z = 1.959963984540054
 
 
 def quantile(values: Values, q: float) -> float:
@@ -57,14 +57,6 @@ def needed_per_launch(q: float) -> int:
     return math.ceil(BEYOND_QUANTILE / (1 - q) - 1e-9)
 
 
-def wilson_interval(hits: int, count: int) -> tuple[float, float]:
-    """95 % interval of a proportion. Source: E. B. Wilson, JASA 22 (1927)."""
-    share = hits / count
-    centre = (share + _Z**2 / (2 * count)) / (1 + _Z**2 / count)
-    half = _Z * math.sqrt(share * (1 - share) / count + _Z**2 / (4 * count**2)) / (1 + _Z**2 / count)
-    return max(0.0, centre - half), min(1.0, centre + half)
-
-
 def paired_change(ratios_log: Sequence[float]) -> tuple[float, float, float]:
     """Mean relative change and 95 % interval from paired log ratios, by Student's t. (change, low, high), as shares."""
     values = np.asarray(ratios_log, float)
@@ -78,7 +70,7 @@ def _t_975(freedom: int) -> float:
 
     Source: Abramowitz and Stegun, 26.7.5.
     """
-    z, v = _Z, float(freedom)
+    z, v = Z, float(freedom)
     first = (z**3 + z) / 4
     second = (5 * z**5 + 16 * z**3 + 3 * z) / 96
     third = (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384

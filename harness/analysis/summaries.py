@@ -13,6 +13,7 @@ import numpy as np
 from harness.analysis import stats
 from harness.model.case import ArtifactFacts
 from harness.model.metrics import REGISTRY
+from harness.model.proportion import wilson_interval
 from harness.model.trial import Record, Trial
 from harness.model.verdict import Summary
 
@@ -107,12 +108,12 @@ def _accuracy(record: Record, artifact: ArtifactFacts) -> Summary | str:
     if evaluated and len(evaluated[-1].outputs.top1):
         outputs = evaluated[-1].outputs
         hits, count = int((np.asarray(outputs.top1) == np.asarray(outputs.label)).sum()), len(outputs.top1)
-        low, high = stats.wilson_interval(hits, count)
+        low, high = wilson_interval(hits, count)
         method = f"measured here on {count} test images, single view; Wilson 95 %"
         return Summary("accuracy_top1", unit, count, hits / count, low, high, method)
     if artifact.accuracy is not None:
         known = artifact.accuracy
-        low, high = stats.wilson_interval(known.correct, known.images)
+        low, high = wilson_interval(known.correct, known.images)
         method = f"recorded in the lock for exactly this artifact ({known.images} images); not measured here"
         return Summary("accuracy_top1", unit, known.images, known.top1, low, high, method)
     return artifact.accuracy_missing or "no labelled data is known for this model"
@@ -126,7 +127,7 @@ def _agreement(artifact: ArtifactFacts) -> Summary | str:
     share, images = artifact.agreement_with_parent, artifact.accuracy.images if artifact.accuracy else 0
     if not images:
         return "recorded without its number of images"
-    low, high = stats.wilson_interval(round(share * images), images)
+    low, high = wilson_interval(round(share * images), images)
     method = f"with {artifact.parent}, recorded in the lock ({images} images); not measured here"
     return Summary("agreement_top1", REGISTRY["agreement_top1"].unit, images, share, low, high, method)
 

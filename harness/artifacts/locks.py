@@ -49,6 +49,19 @@ def read_lock(path: Path) -> dict[str, ArtifactFacts]:
     return by_name
 
 
+def released_recipes(folder: Path) -> dict[str, ArtifactFacts]:
+    """Released artifacts by recipe id, from all locks of a folder of suites: one suite may use what another released.
+
+    Files are relative to the folder. Raises what `read_lock` does.
+    """
+    found: dict[str, ArtifactFacts] = {}
+    for path in sorted(folder.glob("*.lock.json")):
+        for facts in read_lock(path).values():
+            if facts.recipe_id is not None:
+                found.setdefault(facts.recipe_id, facts)
+    return found
+
+
 def write_lock(path: Path, artifacts: Iterable[ArtifactFacts]) -> None:
     """Replace the lock as a whole, ordered by variant name; a reader sees the old file or the new one, never a part."""
     lock = _Lock(LOCK_SCHEMA, tuple(sorted(artifacts, key=lambda facts: facts.variant)))

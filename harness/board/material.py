@@ -14,7 +14,7 @@ import numpy as np
 
 from harness.artifacts import onnx_session
 from harness.board.runner import Board
-from harness.datasets.cifar10 import Split
+from harness.datasets.split import Split
 from harness.model.case import Case
 from harness.model.codec import content_id
 

@@ -12,13 +12,12 @@ import pickle
 import tarfile
 import tempfile
 import urllib.request
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
-from numpy.typing import NDArray
 
+from harness.datasets.split import Split, digest_of
 from harness.errors import DataError
 
 NAME = "cifar10"
@@ -38,15 +37,6 @@ MD5_TRAIN = {
 MD5_TEST = {"test_batch": "40351d587109b95175f43aff81a1287e"}
 ARCHIVE_URL = "https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz"
 ARCHIVE_MD5 = "c58f30108f718f92721af3b95e74349a"
-
-
-@dataclass(frozen=True)
-class Split:
-    """images: uint8 (n, 3, 32, 32); labels: int64 (n,), 0..9; sha256 of both, so that a record can name its data."""
-
-    images: NDArray[np.uint8]
-    labels: NDArray[np.int64]
-    sha256: str
 
 
 def find(data_dir: Path) -> Path:
@@ -106,8 +96,7 @@ def read_split(folder: Path, sums: dict[str, str]) -> Split:
         images.append(np.asarray(batch["data"], np.uint8).reshape(-1, 3, 32, 32))
         labels.append(np.asarray(batch["labels"], np.int64))
     all_images, all_labels = np.concatenate(images), np.concatenate(labels)
-    digest = hashlib.sha256(all_images.tobytes() + all_labels.tobytes()).hexdigest()
-    return Split(all_images, all_labels, digest)
+    return Split(all_images, all_labels, digest_of(all_images, all_labels), NAME)
 
 
 def _read_batch(path: Path, expected_md5: str) -> dict[str, Any]:

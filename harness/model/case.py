@@ -114,6 +114,7 @@ class ArtifactFacts:
 
     `file` is relative to the entry's folder. Counts are exact; `macs` is per image. Absent figures are None, and
     `accuracy_missing` says why when `accuracy` is; `uncounted` names the operators because of which `macs` is.
+    `accuracy_interval`: 95 %, low and high, of top-1. Agreements are shares of the test images with the same class.
     """
 
     variant: str
@@ -130,8 +131,10 @@ class ArtifactFacts:
     seed: int | None = None
     dataset_sha256: str | None = None
     accuracy: Accuracy | None = None
+    accuracy_interval: tuple[float, ...] = ()
     accuracy_missing: str | None = None
     agreement_with_parent: float | None = None
+    agreement_with_teacher: float | None = None
     signature: Signature | None = None
     versions: Mapping[str, str] = field(default_factory=dict)
     build_s: float | None = None

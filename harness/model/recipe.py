@@ -1,80 +1,261 @@
 """How a variant is made, as frozen values whose hash is the variant's identity. Owns the fields; builds nothing.
 
-A recipe is a parent (another variant, or none) and a chain of steps. Its id covers the parent's id and every field of
-every step, so it changes with anything that can change the artifact. A step carries a `revision`, raised when the
-code behind it starts to compute something else.
+A recipe is a parent (the recipe of another variant, or none) and a chain of steps, each a value of its own. The id
+covers the parent's id and every field of every step, so it changes with anything that can change the artifact. A step
+carries a `revision`, raised when the code behind it starts to compute something else.
+
+Shares are in [0, 1]; rates are peaks.
 """
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal, get_args
 
-from harness.model.codec import content_id
+from harness.errors import UsageError
+from harness.model.codec import Json, content_id
+
+OptimizerKind = Literal["muon", "sgd", "adam"]
+ScheduleKind = Literal["one-cycle", "cyclic"]
+Flip = Literal["alternate", "random", "none"]
+Soft = Literal["kd", "dkd"]
+Criterion = Literal["l1", "bn-scale", "taylor", "fpgm", "random"]
+Target = Literal["macs", "parameters", "ms"]
+Profile = Literal["cpu", "trt"]
+Ranges = Literal["minmax", "percentile", "entropy"]
+Width = Literal["fp16", "bf16"]
+
+
+def _one_of(what: str, value: str, choices: object) -> None:
+    known = get_args(choices)
+    if value not in known:
+        raise UsageError(f"unknown {what} {value!r}; choose one of: {', '.join(known)}")
 
 
 @dataclass(frozen=True)
 class Initialise:
-    """A network with random weights: its latency and size are real, an accuracy would mean nothing."""
+    """A network with random weights: its latency and size are real, an accuracy would mean nothing.
+
+    `network`: a name of the catalog, ``torchvision:NAME``, or ``module:function``, for the classes and the pixels of
+    `dataset`. `kaiming`: filters drawn as He et al. (2015) have it, by fan-out, in place of the layers' own default.
+    """
 
     network: str
     seed: int
+    dataset: str = "cifar10"
+    kaiming: bool = False
     revision: int = 1
 
 
 @dataclass(frozen=True)
-class TrainRecipe:
-    """Everything that decides the weights of a trained network, given the data.
+class Optimizer:
+    """muon: Muon for the filters behind the stem, Nesterov SGD for all else; sgd: Nesterov for all; adam: Adam.
 
-    Rates are peaks; `rate_at` gives their share over the training. `validation_images` are held out of training (0:
-    train on all, the choices having been made with a split).
+    `rate`, `momentum` and `weight_decay` are SGD's; Adam takes the rate alone.
     """
 
-    network: str
-    dataset: str
-    dataset_sha256: str
-    epochs: int
-    batch: int
-    seed: int
+    kind: OptimizerKind = "muon"
+    rate: float = 0.1
+    momentum: float = 0.85
+    weight_decay: float = 1e-3
     muon_rate: float = 0.12
     muon_momentum: float = 0.6
-    sgd_rate: float = 0.1
-    sgd_momentum: float = 0.85
-    weight_decay: float = 1e-3
-    label_smoothing: float = 0.2
-    translate_pixels: int = 4
+
+    def __post_init__(self) -> None:
+        _one_of("optimizer", self.kind, OptimizerKind)
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """one-cycle: linear up over `warmup_share`, then linear down to 0. cyclic: triangles of `cycle_epochs` epochs
+    between `floor` (a share of the peak rate) and the peak, beginning and ending at the floor.
+
+    Source of the cyclic one: L. Smith, "Cyclical learning rates for training neural networks" (2017), "triangular".
+    """
+
+    kind: ScheduleKind = "one-cycle"
     warmup_share: float = 0.05
-    validation_images: int = 0
-    revision: int = 1
+    cycle_epochs: int = 8
+    floor: float = 0.01
 
-    @property
-    def id(self) -> str:
-        """Content hash of all fields."""
-        return content_id(self)
+    def __post_init__(self) -> None:
+        _one_of("schedule", self.kind, ScheduleKind)
 
-    def rate_at(self, progress: float) -> float:
-        """Share of the peak rate at `progress` in [0, 1): linear up over `warmup_share`, then linear down to 0."""
+    def share_at(self, progress: float, epochs: int) -> float:
+        """Share of the peak rate at `progress`, the part of the training that is done, in [0, 1)."""
+        if self.kind == "cyclic":
+            phase = progress * epochs / self.cycle_epochs % 1
+            return self.floor + (1 - self.floor) * (1 - abs(2 * phase - 1))
         if progress < self.warmup_share:
             return (progress + 1e-3) / (self.warmup_share + 1e-3)
         return (1 - progress) / (1 - self.warmup_share)
 
 
 @dataclass(frozen=True)
+class Augmentation:
+    """What each image meets before the network sees it. `brightness`: the largest relative change.
+
+    `cutmix_share` and `mixup_share`: the shares of batches that are mixed either way, by Beta(1, 1).
+    """
+
+    flip: Flip = "alternate"
+    translate_pixels: int = 4
+    cutout_pixels: int = 0
+    brightness: float = 0.0
+    cutmix_share: float = 0.0
+    mixup_share: float = 0.0
+
+    def __post_init__(self) -> None:
+        _one_of("flip", self.flip, Flip)
+        if self.cutmix_share + self.mixup_share > 1:
+            raise UsageError("cutmix_share and mixup_share are shares of the same batches: together at most 1")
+
+
+@dataclass(frozen=True)
+class Distillation:
+    """Learn from the mean of the teachers' softened answers as well as from the labels.
+
+    The loss is (1 - soft_share) x cross-entropy + soft_share x T^2 x KL (`kd`: Hinton et al., 2015), or with the KL
+    term split into target and other classes weighted `target_weight` and `other_weight` (`dkd`: Zhao et al., 2022).
+    """
+
+    teachers: tuple[Recipe, ...]
+    method: Soft = "kd"
+    soft_share: float = 0.6
+    temperature: float = 4.0
+    target_weight: float = 1.0
+    other_weight: float = 8.0
+
+    def __post_init__(self) -> None:
+        _one_of("distillation method", self.method, Soft)
+        if not self.teachers:
+            raise UsageError("a distillation needs at least one teacher")
+
+
+@dataclass(frozen=True)
+class Train:
+    """Everything that decides the weights of a trained network, given where it starts and the data.
+
+    `dropout`: share of the features before the head. `ema_decay`: of a running mean of the weights per step, which is
+    what the training gives; 0 for the last weights. `validation_images` are held out (0: train on all, the choices
+    having been made with a split).
+    """
+
+    dataset: str
+    dataset_sha256: str
+    epochs: int
+    batch: int
+    seed: int
+    optimizer: Optimizer = Optimizer()
+    schedule: Schedule = Schedule()
+    augmentation: Augmentation = Augmentation()
+    label_smoothing: float = 0.2
+    dropout: float = 0.0
+    ema_decay: float = 0.0
+    bf16: bool = True
+    distillation: Distillation | None = None
+    validation_images: int = 0
+    revision: int = 1
+
+
+@dataclass(frozen=True)
+class Prune:
+    """Remove whole channels, and everything that depends on them, until `keep` of the target is left.
+
+    `target`: MACs, parameters, or milliseconds measured on the building machine. The way there has `rounds` equal
+    steps, each followed by `tuning`; the channel counts left are multiples of `round_to`, which the kernels need.
+    """
+
+    criterion: Criterion
+    target: Target
+    keep: float
+    dataset: str
+    dataset_sha256: str
+    seed: int
+    rounds: int = 1
+    round_to: int = 16
+    tuning: Train | None = None
+    revision: int = 1
+
+    def __post_init__(self) -> None:
+        _one_of("pruning criterion", self.criterion, Criterion)
+        _one_of("pruning target", self.target, Target)
+        if not 0 < self.keep < 1:
+            raise UsageError(f"pruning keeps a share between 0 and 1, not {self.keep}")
+
+
+@dataclass(frozen=True)
+class Sparsify:
+    """Zero the smallest weights in place: it saves storage under compression, and neither time nor memory."""
+
+    share: float
+    seed: int = 0
+    revision: int = 1
+
+
+@dataclass(frozen=True)
 class QuantizeStatic:
-    """Post-training int8 as QDQ: int8 weights symmetric per channel, uint8 activations, MinMax over training images."""
+    """Post-training int8 as QDQ, int8 weights symmetric per channel, ranges found on training images.
+
+    cpu: uint8 activations, whose zero point absorbs each ReLU. trt: symmetric int8 activations with zero point 0, as
+    TensorRT wants them. `wide`: names of nodes that stay in floats.
+    """
 
     dataset: str
     dataset_sha256: str
     images: int
     seed: int
+    profile: Profile = "cpu"
+    ranges: Ranges = "minmax"
+    wide: tuple[str, ...] = ()
+    revision: int = 1
+
+    def __post_init__(self) -> None:
+        _one_of("quantization profile", self.profile, Profile)
+        _one_of("calibration method", self.ranges, Ranges)
+
+
+@dataclass(frozen=True)
+class QuantizeAware:
+    """int8 ranges learned together with the weights: `tuning` runs with fake quantizers, whose ranges are then
+    written into the same QDQ form as post-training quantization gives."""
+
+    tuning: Train
+    calibration: QuantizeStatic
     revision: int = 1
 
 
-Step = Initialise | TrainRecipe | QuantizeStatic
+@dataclass(frozen=True)
+class MixedPrecision:
+    """int8, except for the layers that cost most accuracy, which stay in floats: as few as keep the loss on
+    `images` training images at or below `loss` (share of top-1 agreement lost)."""
+
+    calibration: QuantizeStatic
+    loss: float
+    images: int = 2048
+    revision: int = 1
+
+
+@dataclass(frozen=True)
+class Narrow:
+    """The whole graph in 16-bit floats, input and output staying 32 bits wide."""
+
+    to: Width
+    seed: int = 0
+    revision: int = 1
+
+    def __post_init__(self) -> None:
+        _one_of("width", self.to, Width)
+
+
+Step = Initialise | Train | Prune | Sparsify | QuantizeStatic | QuantizeAware | MixedPrecision | Narrow
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """`parent`: the recipe whose artifact the steps start from, or None; steps in order."""
+    """`parent`: the recipe whose result the steps start from, or None; steps in order."""
 
     steps: tuple[Step, ...]
     parent: Recipe | None = None
@@ -82,5 +263,69 @@ class Recipe:
     @property
     def id(self) -> str:
         """Content hash of the parent's id and of all steps."""
-        named = tuple({"step": type(step).__name__, "fields": step} for step in self.steps)
-        return content_id({"parent": self.parent.id if self.parent else None, "steps": named})
+        return content_id({"parent": _identity(self.parent), "steps": _identity(self.steps)})
+
+    @property
+    def origin(self) -> Initialise:
+        """The step that made the network, here or in an ancestor. UsageError where no ancestor starts with one."""
+        if self.steps and isinstance(self.steps[0], Initialise):
+            return self.steps[0]
+        if self.parent is None:
+            raise UsageError("a recipe without parent must start with Initialise")
+        return self.parent.origin
+
+    @property
+    def learning(self) -> Train | None:
+        """The last training up the line; None where nothing was ever learned from data."""
+        for step in reversed(self.steps):
+            if (lesson := _lesson(step)) is not None:
+                return lesson
+        return self.parent.learning if self.parent is not None else None
+
+    @property
+    def own_teachers(self) -> tuple[Recipe, ...]:
+        """The teachers of all steps of this recipe, each once."""
+        lessons = [_lesson(step) for step in self.steps]
+        named = [one.distillation.teachers for one in lessons if one is not None and one.distillation is not None]
+        return tuple(dict.fromkeys(teacher for teachers in named for teacher in teachers))
+
+    @property
+    def teachers(self) -> tuple[Recipe, ...]:
+        """The teachers here, or else of the nearest ancestor that had any; none where nothing was distilled."""
+        return self.own_teachers or (self.parent.teachers if self.parent is not None else ())
+
+    @property
+    def starts_from_network(self) -> bool:
+        """Whether the parent's weights are needed for it, and not only the parent's file."""
+        return isinstance(self.steps[0], _ON_NETWORKS)
+
+    @property
+    def is_quick(self) -> bool:
+        """Whether the recipe's own steps take seconds, given the parent: no training and no pruning."""
+        return not any(isinstance(step, _ON_NETWORKS) for step in self.steps)
+
+    def up_to(self, count: int) -> Recipe:
+        """The recipe of the state after the first `count` steps, by which an unfinished build is found again."""
+        return Recipe(self.steps[:count], self.parent)
+
+
+_ON_NETWORKS = (Train, Prune, Sparsify, QuantizeAware)
+
+
+def _lesson(step: Step) -> Train | None:
+    lesson = step if isinstance(step, Train) else getattr(step, "tuning", None)
+    return lesson if isinstance(lesson, Train) else None
+
+
+def _identity(value: object) -> Json:
+    """A step as JSON with the names of its classes, other recipes by their ids."""
+    if isinstance(value, Recipe):
+        return value.id
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        fields = {field.name: _identity(getattr(value, field.name)) for field in dataclasses.fields(value)}
+        return {"is": type(value).__name__, **fields}
+    if isinstance(value, tuple):
+        return [_identity(item) for item in value]
+    if isinstance(value, Mapping):
+        return {key: _identity(item) for key, item in value.items()}
+    return value

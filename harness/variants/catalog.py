@@ -1,7 +1,7 @@
-"""Network architectures by name. Owns the layer shapes; knows nothing of training, files or runtimes.
+"""Networks by name. Owns the names and what is put around every network; the layers are in networks.py.
 
-Every network takes float32 images (n, 3, 32, 32) in [0, 1], normalizes them itself and returns logits (n, classes),
-so that whoever holds an exported file needs no other knowledge to use it.
+A network here takes float32 images (n, 3, height, width) in [0, 1], normalizes them itself and returns logits
+(n, classes), so that whoever holds an exported file needs no other knowledge to use it.
 """
 
 # mypy: allow-subclassing-any
@@ -9,14 +9,33 @@ so that whoever holds an exported file needs no other knowledge to use it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import importlib
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
-from harness.datasets import cifar10
-from harness.errors import UnknownName
+from harness.datasets.table import Dataset, dataset
+from harness.errors import BuildError, UnknownName, UsageError
+from harness.model.recipe import Initialise
+from harness.variants import networks
+
+Maker = Callable[[int], nn.Module]  # a network for so many classes, on normalized pixels
+
+TORCHVISION = "torchvision"
+
+TABLE: Mapping[str, Maker] = {
+    "fast": networks.fast,
+    "plain": networks.plain,
+    "resnet8": networks.resnet8,
+    "resnet20": networks.resnet20,
+    "wrn-16-2": networks.wrn_16_2,
+    "wrn-16-4": networks.wrn_16_4,
+    "mobilenetv2-32": networks.mobilenet_v2,
+    "paper-student": networks.paper_student,
+    "resnet50-cifar": networks.resnet50_cifar,
+    "resnet50-stride2": networks.resnet50_stride2,
+}
 
 
 class Normalized(nn.Module):
@@ -37,75 +56,56 @@ class Normalized(nn.Module):
         return logits
 
 
-def convolution(channels_in: int, channels_out: int, stride: int = 1) -> nn.Sequential:
-    """3x3 convolution, batch norm, ReLU."""
-    return nn.Sequential(
-        nn.Conv2d(channels_in, channels_out, 3, stride, 1, bias=False),
-        nn.BatchNorm2d(channels_out),
-        nn.ReLU(inplace=True),
-    )
+def create(step: Initialise) -> nn.Module:
+    """A freshly initialised network; an equal step gives equal weights.
 
-
-class PlainResidual(nn.Module):
-    """Two plain 3x3 convolutions with the input added to their output.
-
-    The sum comes after the last ReLU, so that the quantizer's zero point absorbs every ReLU (int8 stays int8).
+    UnknownName where the catalog, torchvision or the module has no such network; BuildError where it does not turn
+    one of the data set's images into one logit for each class.
     """
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.body = nn.Sequential(convolution(channels, channels), convolution(channels, channels))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Shape in is shape out."""
-        return x + self.body(x)
-
-
-class Fast(nn.Module):
-    """A plain dense student: trainable stem, three stride-2 stages of 64, 128, 256 channels with one residual each.
-
-    Dense 3x3 convolutions keep the int8 kernels near their peak and train 3 to 5 times faster on a CPU than depthwise
-    ones of equal cost; strides replace pooling because a pool between int8 convolutions costs layout changes.
-    """
-
-    def __init__(self, widths: Sequence[int] = (64, 128, 256), stem: int = 64, classes: int = 10) -> None:
-        super().__init__()
-        layers: list[nn.Module] = [convolution(3, stem)]
-        channels = stem
-        for width in widths:
-            layers += [convolution(channels, width, stride=2), PlainResidual(width)]
-            channels = width
-        self.features = nn.Sequential(*layers)
-        self.head = nn.Linear(channels, classes, bias=False)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Normalized pixels to logits."""
-        pooled = functional.adaptive_avg_pool2d(self.features(x), 1).flatten(1)
-        return self.head(pooled)
-
-
-def fast() -> nn.Module:
-    """The default student."""
-    return Normalized(Fast(), cifar10.MEAN, cifar10.STANDARD_DEVIATION)
-
-
-def resnet50_cifar() -> nn.Module:
-    """Torchvision's ResNet-50 with the usual CIFAR stem: a 3x3 stride-1 convolution and no max-pool."""
-    from torchvision.models import resnet50  # only the teacher needs it
-
-    network = resnet50(weights=None, num_classes=10)
-    network.conv1 = nn.Conv2d(3, 64, 3, 1, 1, bias=False)
-    network.maxpool = nn.Identity()
-    return Normalized(network, cifar10.MEAN, cifar10.STANDARD_DEVIATION)
-
-
-TABLE: dict[str, Callable[[], nn.Module]] = {"fast": fast, "resnet50_cifar": resnet50_cifar}
-
-
-def create(name: str, seed: int) -> nn.Module:
-    """A freshly initialised network; the same name and seed give the same weights. UnknownName if there is none."""
-    if name not in TABLE:
-        raise UnknownName("network", name, TABLE)
+    data = dataset(step.dataset)
+    make = _maker(step.network)
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return TABLE[name]()
+        torch.manual_seed(step.seed)
+        network = make(len(data.classes))
+        if step.kaiming:
+            _draw_by_fan_out(network)
+    whole = Normalized(network, data.mean, data.deviation)
+    _check(whole, step.network, data)
+    return whole
+
+
+def _maker(name: str) -> Maker:
+    module_name, colon, function = name.partition(":")
+    if not colon:
+        if name not in TABLE:
+            raise UnknownName("network", name, TABLE)
+        return TABLE[name]
+    if module_name == TORCHVISION:
+        return lambda classes: networks.from_torchvision(function, classes)
+    try:
+        found = getattr(importlib.import_module(module_name), function)
+    except (ImportError, AttributeError) as error:
+        raise UsageError(
+            f"network {name!r} cannot be imported ({error}); write it as module:function, where the function takes "
+            "the number of classes and gives a torch.nn.Module, and the module is importable from here"
+        ) from None
+    made: Maker = found
+    return made
+
+
+def _draw_by_fan_out(network: nn.Module) -> None:
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+
+
+def _check(network: nn.Module, name: str, data: Dataset) -> None:
+    was_training = network.training
+    with torch.no_grad():
+        logits = network.eval()(torch.zeros(2, *data.shape))
+    network.train(was_training)
+    if not isinstance(logits, Tensor) or logits.shape != (2, len(data.classes)):
+        found = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
+        raise BuildError(
+            f"network {name} gives {found} for 2 images of {data.name}, expected logits (2, {len(data.classes)})"
+        )

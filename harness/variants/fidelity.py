@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from harness.artifacts.onnx_file import inspect
 from harness.artifacts.onnx_session import open_session, reference_outputs, seeded_inputs
-from harness.datasets.cifar10 import NAME, Split
+from harness.datasets.split import Split
 from harness.errors import ModelError
 from harness.model.case import Accuracy, Signature
 
@@ -25,15 +25,20 @@ def evaluate(path: Path, split: Split) -> NDArray[np.int64]:
 
 def predict(path: Path, images: NDArray[np.uint8]) -> NDArray[np.int64]:
     """The class with the largest logit for each image (n, c, h, w). ModelError where logits are not finite."""
+    return logits(path, images).argmax(1).astype(np.int64)
+
+
+def logits(path: Path, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """The first output (n, classes) for images (n, c, h, w). ModelError where a value of it is not finite."""
     session = open_session(path, threads=_cores())
     name = session.get_inputs()[0].name
-    predictions = []
+    answers = []
     for start in range(0, len(images), BATCH):
-        logits = session.run(None, {name: to_unit(images[start : start + BATCH])})[0]
-        if not np.isfinite(logits).all():
+        answer = session.run(None, {name: to_unit(images[start : start + BATCH])})[0]
+        if not np.isfinite(answer).all():
             raise ModelError(f"{path} gives logits that are not finite for images {start} to {start + BATCH - 1}")
-        predictions.append(logits.argmax(1).astype(np.int64))
-    return np.concatenate(predictions)
+        answers.append(answer.astype(np.float32))
+    return np.concatenate(answers)
 
 
 def to_unit(images: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -43,7 +48,7 @@ def to_unit(images: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 def accuracy(predictions: NDArray[np.int64], split: Split) -> Accuracy:
     """Right predictions among all images of the split."""
-    return Accuracy(int((predictions == split.labels).sum()), len(split.labels), NAME)
+    return Accuracy(int((predictions == split.labels).sum()), len(split.labels), split.dataset)
 
 
 def agreement(a: NDArray[np.int64], b: NDArray[np.int64]) -> float:

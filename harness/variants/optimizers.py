@@ -1,4 +1,4 @@
-"""Muon: momentum whose update is made orthogonal, for convolution filters. Owns the update rule only.
+"""The optimizers of a recipe, and Muon: momentum whose update is made orthogonal, for convolution filters.
 
 Source: K. Jordan et al., "Muon: an optimizer for hidden layers in neural networks" (2024); the coefficients of the
 quintic Newton-Schulz iteration and the per-filter-bank weight normalization are theirs.
@@ -12,9 +12,44 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+
+from harness.model.recipe import Optimizer
 
 _QUINTIC = (3.4445, -4.7750, 2.0315)
+
+
+def optimizers_of(chosen: Optimizer, network: nn.Module) -> list[torch.optim.Optimizer]:
+    """The optimizers that together update every parameter of `network`, each group remembering its peak rate."""
+    parameters = list(network.parameters())
+    made: list[torch.optim.Optimizer]
+    if chosen.kind == "adam":
+        made = [torch.optim.Adam(parameters, lr=chosen.rate)]
+    elif chosen.kind == "sgd":
+        made = [_nesterov(parameters, chosen)]
+    else:
+        # Depthwise filters have one input channel each: as a matrix there is nothing to make orthogonal.
+        filters = [p for p in parameters if p.dim() == 4 and p.size(1) > 3]
+        known = {id(p) for p in filters}
+        made = [Muon(filters, lr=chosen.muon_rate, momentum=chosen.muon_momentum)] if filters else []
+        made.append(_nesterov([p for p in parameters if id(p) not in known], chosen))
+    for optimizer in made:
+        for group in optimizer.param_groups:
+            group["peak_lr"] = group["lr"]
+    return made
+
+
+def set_rates(optimizers: Iterable[torch.optim.Optimizer], share: float) -> None:
+    """Set every rate to `share` of its peak."""
+    for optimizer in optimizers:
+        for group in optimizer.param_groups:
+            group["lr"] = group["peak_lr"] * share
+
+
+def _nesterov(parameters: list[nn.Parameter], chosen: Optimizer) -> torch.optim.SGD:
+    return torch.optim.SGD(
+        parameters, lr=chosen.rate, momentum=chosen.momentum, weight_decay=chosen.weight_decay, nesterov=True
+    )
 
 
 def orthogonalize(gradient: Tensor, steps: int = 3) -> Tensor:

@@ -1,4 +1,4 @@
-"""Training from a recipe: one function from recipe, data and folder to weights. Owns the loop and its checkpoints.
+"""Training from a recipe's step: one function from network, step and data to weights. Owns the loop and checkpoints.
 
 The same code runs on CPU and CUDA. Randomness of an epoch comes from (seed, epoch) alone, so a training that was
 interrupted and resumed ends with the same weights as one that was not.
@@ -6,10 +6,12 @@ interrupted and resumed ends with the same weights as one that was not.
 
 from __future__ import annotations
 
+import copy
 import math
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -17,11 +19,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from harness.datasets.cifar10 import Split
+from harness.datasets.split import Split
 from harness.errors import BuildError
-from harness.model.recipe import TrainRecipe
-from harness.variants import augment, catalog
-from harness.variants.optimizers import Muon
+from harness.model.recipe import Train
+from harness.variants import augment, losses
+from harness.variants.optimizers import optimizers_of, set_rates
 
 
 @dataclass(frozen=True)
@@ -36,41 +38,65 @@ class Progress:
     remaining_s: float
 
 
-def train(recipe: TrainRecipe, data: Split, checkpoint: Path, report: Callable[[Progress], None]) -> nn.Module:
-    """Train to the end of the recipe, from `checkpoint` where it holds an earlier part of the same recipe.
+@dataclass
+class _Course:
+    """A training under way: what one epoch needs of it, and what a checkpoint keeps."""
 
-    Raises BuildError on a checkpoint of another recipe and when the loss stops being finite (the checkpoint of the
-    last good epoch stays).
+    step: Train
+    network: nn.Module
+    teachers: Sequence[nn.Module]
+    optimizers: list[torch.optim.Optimizer]
+    mean: nn.Module | None  # the running mean of the weights, where the step asks for one
+    epoch: int = 0
+    loss: float = field(default=math.nan)
+
+    @property
+    def outcome(self) -> nn.Module:
+        """The network that the training gives."""
+        return self.network if self.mean is None else self.mean
+
+
+def train(
+    network: nn.Module,
+    step: Train,
+    data: Split,
+    checkpoint: Path,
+    identity: str,
+    report: Callable[[Progress], None],
+    teachers: Sequence[nn.Module] = (),
+) -> nn.Module:
+    """Train `network` to the end of the step, from `checkpoint` where it holds an earlier part of the same training.
+
+    `identity` names the recipe up to and with this step; a checkpoint of another is refused. Raises BuildError on
+    that, and when the loss stops being finite (the checkpoint of the last good epoch stays).
     """
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    images, labels, held_images, held_labels = _hold_out(recipe, data, device)
-    network = catalog.create(recipe.network, recipe.seed).to(device).to(memory_format=torch.channels_last)
-    optimizers = _optimizers(recipe, network)
-    first_flipped = torch.from_numpy(np.random.default_rng(recipe.seed).random(len(images)) < 0.5).to(device)
-    first_epoch = _resume(checkpoint, recipe, network, optimizers)
-    started = time.monotonic()
-    for epoch in range(first_epoch, recipe.epochs):
-        generator = torch.Generator().manual_seed(recipe.seed * 100_003 + epoch)
-        moved = augment.translate(images, recipe.translate_pixels, generator)
-        view = augment.alternate_flip(moved, first_flipped, epoch)
-        loss = _epoch(recipe, epoch, network, optimizers, view, labels, generator)
-        if not math.isfinite(loss):
-            raise BuildError(
-                f"the loss of {recipe.network} became {loss} in epoch {epoch + 1}; "
-                f"the last good state is {checkpoint}. Lower the learning rate"
-            )
-        _save(checkpoint, recipe, epoch + 1, network, optimizers)
-        accuracy = accuracy_of(network, held_images, held_labels) if len(held_images) else None
-        elapsed = time.monotonic() - started
-        remaining = elapsed / (epoch + 1 - first_epoch) * (recipe.epochs - epoch - 1)
-        report(Progress(epoch + 1, recipe.epochs, loss, accuracy, elapsed, remaining))
-    return network.eval()
+    images, labels, held_images, held_labels = _hold_out(step, data, device)
+    network = network.to(device).to(memory_format=torch.channels_last)
+    ready = [teacher.to(device).to(memory_format=torch.channels_last).eval() for teacher in teachers]
+    mean = copy.deepcopy(network) if step.ema_decay else None
+    course = _Course(step, network, ready, optimizers_of(step.optimizer, network), mean)
+    _resume(checkpoint, identity, course)
+    first_flipped = torch.from_numpy(np.random.default_rng(step.seed).random(len(images)) < 0.5).to(device)
+    first_epoch, started = course.epoch, time.monotonic()
+    with _dropout_before_head(network, step.dropout):
+        for epoch in range(first_epoch, step.epochs):
+            generator = torch.Generator().manual_seed(step.seed * 100_003 + epoch)
+            view = augment.view_of_epoch(images, step.augmentation, first_flipped, epoch, generator)
+            _epoch(course, view, labels, generator, checkpoint)
+            course.epoch = epoch + 1
+            _save(checkpoint, identity, course)
+            accuracy = accuracy_of(course.outcome, held_images, held_labels) if len(held_images) else None
+            elapsed = time.monotonic() - started
+            remaining = elapsed / (epoch + 1 - first_epoch) * (step.epochs - epoch - 1)
+            report(Progress(epoch + 1, step.epochs, course.loss, accuracy, elapsed, remaining))
+    return course.outcome.eval()
 
 
 def accuracy_of(network: nn.Module, images: Tensor, labels: Tensor, batch: int = 500) -> float:
     """Share of `images` (uint8) whose largest logit is the label; single view."""
     network.eval()
-    with torch.no_grad(), _autocast(images.device):
+    with torch.no_grad(), _autocast(images.device, True):
         hits = sum(
             int((network(part.float() / 255).argmax(1) == truth).sum())
             for part, truth in zip(images.split(batch), labels.split(batch), strict=True)
@@ -78,75 +104,101 @@ def accuracy_of(network: nn.Module, images: Tensor, labels: Tensor, batch: int =
     return hits / len(images)
 
 
-def _epoch(
-    recipe: TrainRecipe,
-    epoch: int,
-    network: nn.Module,
-    optimizers: list[torch.optim.Optimizer],
-    images: Tensor,
-    labels: Tensor,
-    generator: torch.Generator,
-) -> float:
+def _epoch(course: _Course, images: Tensor, labels: Tensor, generator: torch.Generator, checkpoint: Path) -> None:
+    step, network = course.step, course.network
     network.train()
-    steps = len(images) // recipe.batch
+    steps = len(images) // step.batch
     total, order = 0.0, torch.randperm(len(images), generator=generator).to(images.device)
-    for step in range(steps):
-        chosen = order[step * recipe.batch : (step + 1) * recipe.batch]
-        _set_rates(optimizers, recipe.rate_at((epoch * steps + step) / (recipe.epochs * steps)))
-        batch = (images[chosen].float() / 255).contiguous(memory_format=torch.channels_last)
-        with _autocast(images.device):
-            logits = network(batch)
-        loss = functional.cross_entropy(logits.float(), labels[chosen], label_smoothing=recipe.label_smoothing)
-        for optimizer in optimizers:
-            optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        for optimizer in optimizers:
-            optimizer.step()
-        total += loss.item()
-    return total / max(steps, 1)
+    with torch.random.fork_rng(devices=[]):  # dropout draws from the global generator
+        torch.manual_seed(step.seed * 100_003 + course.epoch)
+        for number in range(steps):
+            chosen = order[number * step.batch : (number + 1) * step.batch]
+            done = (course.epoch * steps + number) / (step.epochs * steps)
+            set_rates(course.optimizers, step.schedule.share_at(done, step.epochs))
+            loss = _loss(course, images[chosen].float() / 255, labels[chosen], generator)
+            for optimizer in course.optimizers:
+                optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            for optimizer in course.optimizers:
+                optimizer.step()
+            _follow(course)
+            total += loss.item()
+            if not math.isfinite(total):
+                raise BuildError(
+                    f"the loss became {loss.item()} in step {number + 1} of epoch {course.epoch + 1}; "
+                    f"the last good state is {checkpoint}. Lower the learning rate"
+                )
+    course.loss = total / max(steps, 1)
 
 
-def _optimizers(recipe: TrainRecipe, network: nn.Module) -> list[torch.optim.Optimizer]:
-    """Muon for the 4-d filters behind the stem; SGD with Nesterov for the stem, norms, biases and head."""
-    filters = [p for p in network.parameters() if p.dim() == 4 and p.size(1) > 3]
-    known = {id(p) for p in filters}
-    others = [p for p in network.parameters() if id(p) not in known]
-    decay = recipe.weight_decay
-    sgd = torch.optim.SGD(others, lr=recipe.sgd_rate, momentum=recipe.sgd_momentum, weight_decay=decay, nesterov=True)
-    muon = Muon(filters, lr=recipe.muon_rate, momentum=recipe.muon_momentum)
-    for optimizer in (muon, sgd):
-        for group in optimizer.param_groups:
-            group["peak_lr"] = group["lr"]
-    return [muon, sgd]
+def _loss(course: _Course, batch: Tensor, labels: Tensor, generator: torch.Generator) -> Tensor:
+    """The loss of one batch; teacher and student see the same augmented, mixed view."""
+    step = course.step
+    mixed = augment.mix(batch, step.augmentation, generator)
+    view = mixed.images.contiguous(memory_format=torch.channels_last)
+    with _autocast(view.device, step.bf16):
+        logits = course.network(view)
+    logits = logits.float()
+    hard = functional.cross_entropy(logits, labels, label_smoothing=step.label_smoothing)
+    if mixed.share < 1:
+        others = functional.cross_entropy(logits, labels[mixed.partner], label_smoothing=step.label_smoothing)
+        hard = mixed.share * hard + (1 - mixed.share) * others
+    if step.distillation is None:
+        return hard
+    with torch.no_grad(), _autocast(view.device, True):
+        soft = torch.stack([teacher(view).float() for teacher in course.teachers]).mean(0)
+    share = step.distillation.soft_share
+    return (1 - share) * hard + share * losses.distillation_loss(logits, soft, labels, step.distillation)
 
 
-def _set_rates(optimizers: list[torch.optim.Optimizer], share: float) -> None:
-    for optimizer in optimizers:
-        for group in optimizer.param_groups:
-            group["lr"] = group["peak_lr"] * share
+def _follow(course: _Course) -> None:
+    """Let the running mean of the weights follow by one step."""
+    if course.mean is None:
+        return
+    with torch.no_grad():
+        decay = course.step.ema_decay
+        for kept, now in zip(course.mean.state_dict().values(), course.network.state_dict().values(), strict=True):
+            if kept.is_floating_point():
+                kept.lerp_(now, 1 - decay)
+            else:
+                kept.copy_(now)
 
 
-def _hold_out(recipe: TrainRecipe, data: Split, device: torch.device) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def _dropout_before_head(network: nn.Module, share: float) -> AbstractContextManager[object]:
+    """Drop features before the last linear layer while training, within the context that this gives."""
+    if share == 0:
+        return nullcontext()
+    linear = [module for module in network.modules() if isinstance(module, nn.Linear)]
+    if not linear:
+        raise BuildError("the network has no linear layer, so dropout before its head has no place; set dropout to 0")
+
+    def drop(module: nn.Module, features: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        return (functional.dropout(features[0], share, module.training), *features[1:])
+
+    handle: AbstractContextManager[object] = linear[-1].register_forward_pre_hook(drop)
+    return handle
+
+
+def _hold_out(step: Train, data: Split, device: torch.device) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Shuffle with a fixed seed and put the last `validation_images` aside: images, labels, held images, labels."""
     order = np.random.default_rng(0).permutation(len(data.images))  # one split for every recipe, whatever its seed
-    cut = len(order) - recipe.validation_images
+    cut = len(order) - step.validation_images
     images = torch.from_numpy(data.images[order]).to(device)
     labels = torch.from_numpy(data.labels[order]).to(device)
     return images[:cut], labels[:cut], images[cut:], labels[cut:]
 
 
-def _autocast(device: torch.device) -> torch.autocast:
-    return torch.autocast(device.type, dtype=torch.bfloat16)
+def _autocast(device: torch.device, enabled: bool) -> torch.autocast:
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=enabled)
 
 
-def _save(
-    path: Path, recipe: TrainRecipe, epoch: int, network: nn.Module, optimizers: list[torch.optim.Optimizer]
-) -> None:
+def _save(path: Path, identity: str, course: _Course) -> None:
     state = {
-        "recipe": recipe.id,
-        "epoch": epoch,
-        "network": network.state_dict(),
-        "optimizers": [optimizer.state_dict() for optimizer in optimizers],
+        "recipe": identity,
+        "epoch": course.epoch,
+        "network": course.network.state_dict(),
+        "optimizers": [optimizer.state_dict() for optimizer in course.optimizers],
+        "mean": course.mean.state_dict() if course.mean is not None else None,
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".partial")
@@ -154,13 +206,15 @@ def _save(
     partial.replace(path)
 
 
-def _resume(path: Path, recipe: TrainRecipe, network: nn.Module, optimizers: list[torch.optim.Optimizer]) -> int:
+def _resume(path: Path, identity: str, course: _Course) -> None:
     if not path.exists():
-        return 0
+        return
     state = torch.load(path, map_location="cpu", weights_only=True)
-    if state["recipe"] != recipe.id:
-        raise BuildError(f"{path} belongs to recipe {state['recipe']}, not {recipe.id}; remove it or build that one")
-    network.load_state_dict(state["network"])
-    for optimizer, saved in zip(optimizers, state["optimizers"], strict=True):
+    if state["recipe"] != identity:
+        raise BuildError(f"{path} belongs to recipe {state['recipe']}, not {identity}; remove it or build that one")
+    course.network.load_state_dict(state["network"])
+    if course.mean is not None:
+        course.mean.load_state_dict(state["mean"])
+    for optimizer, saved in zip(course.optimizers, state["optimizers"], strict=True):
         optimizer.load_state_dict(saved)
-    return int(state["epoch"])
+    course.epoch = int(state["epoch"])

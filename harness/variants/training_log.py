@@ -6,25 +6,31 @@ Owns the log's form. The log survives interruptions, so the seconds of a trainin
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from torch import nn
 
-from harness.datasets.cifar10 import Split
+from harness.datasets.split import Split
 from harness.model.codec import to_json
-from harness.model.recipe import TrainRecipe
+from harness.model.recipe import Train
 from harness.variants.train import Progress, train
 
 
 def train_and_log(
-    recipe: TrainRecipe, data: Split, folder: Path, report: Callable[[str], None]
+    network: nn.Module,
+    step: Train,
+    data: Split,
+    kept: tuple[Path, str],
+    report: Callable[[str], None],
+    teachers: Sequence[nn.Module] = (),
 ) -> tuple[nn.Module, float | None]:
-    """Train, or go on training, in `folder`; returns the network and the seconds spent before this call.
+    """Train, or go on training; `kept` is the folder of checkpoint and log, and the identity they go by.
 
-    The seconds are None where the checkpoint's earlier epochs left no log.
+    Returns the network and the seconds spent before this call, None where the checkpoint's earlier epochs left no log.
     """
-    log = folder / f"{recipe.id}.log.jsonl"
+    folder, identity = kept
+    log = folder / f"{identity}.log.jsonl"
     logged_before = read_seconds(log)
     folder.mkdir(parents=True, exist_ok=True)
     ended_s = [0.0]  # of this call's epochs, after the start of the first
@@ -34,13 +40,16 @@ def train_and_log(
         ended_s.append(progress.elapsed_s)
         with log.open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
+        held = (
+            "" if progress.accuracy_validation is None else f", {progress.accuracy_validation:.2%} of held-out images"
+        )
         report(
-            f"{recipe.network}: epoch {progress.epoch} of {progress.epochs}, loss {progress.loss:.3f}, "
+            f"epoch {progress.epoch} of {progress.epochs}, loss {progress.loss:.3f}{held}, "
             f"about {progress.remaining_s / 60:.0f} min left"
         )
 
-    network = train(recipe, data, folder / f"{recipe.id}.pt", note)
-    first_epoch_now = recipe.epochs - (len(ended_s) - 1) + 1
+    network = train(network, step, data, folder / f"{identity}.pt", identity, note, teachers)
+    first_epoch_now = step.epochs - (len(ended_s) - 1) + 1
     earlier = [logged_before.get(epoch) for epoch in range(1, first_epoch_now)]
     known = [seconds for seconds in earlier if seconds is not None]
     return network, sum(known) if len(known) == len(earlier) else None

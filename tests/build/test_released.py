@@ -9,7 +9,7 @@ import pytest
 from harness.artifacts.locks import read_lock, verify
 from harness.artifacts.onnx_file import inspect
 from harness.datasets import cifar10
-from harness.datasets.cifar10 import Split
+from harness.datasets.split import Split
 from harness.variants import fidelity
 from harness.variants.quantize import float_convolutions
 from suites.cifar10 import SUITE
@@ -23,7 +23,7 @@ def first_images(shared: Path) -> Split:
     if not (shared / "data" / cifar10.FOLDER).is_dir():
         pytest.skip(f"no CIFAR-10 in {shared}/data")
     whole = cifar10.load_test(shared / "data")
-    return Split(whole.images[:500], whole.labels[:500], "the first 500")
+    return Split(whole.images[:500], whole.labels[:500], "the first 500", whole.dataset)
 
 
 def test_the_lock_holds_what_the_suite_can_release() -> None:

@@ -57,20 +57,6 @@ def test_samples_that_a_launch_needs_for_its_own_quantile(q: float, needed: int)
     assert stats.needed_per_launch(q) == needed
 
 
-@pytest.mark.parametrize(
-    ("hits", "count", "low", "high"),
-    # Newcombe, Statistics in Medicine 17 (1998), table I, method 3; the last two by the formula's limits.
-    [(81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605), (0, 20, 0.0, 0.1611), (1, 29, 0.0061, 0.1718)],
-)
-def test_wilson_as_published(hits: int, count: int, low: float, high: float) -> None:
-    assert stats.wilson_interval(hits, count) == pytest.approx((low, high), abs=5e-5)
-
-
-def test_wilson_stays_within_the_possible() -> None:
-    assert stats.wilson_interval(20, 20)[1] == 1.0
-    assert stats.wilson_interval(0, 1) == pytest.approx((0.0, 0.7935), abs=1e-4)
-
-
 @pytest.mark.parametrize("freedom", sorted(T_975))
 def test_a_paired_change_uses_students_t(freedom: int) -> None:
     """Log ratios, half of them a above and half of them a below a mean of log 1.03 (the odd one on it)."""

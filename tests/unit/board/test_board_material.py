@@ -9,7 +9,7 @@ import pytest
 from harness.artifacts import onnx_session
 from harness.board.material import send_artifact, send_images, send_inputs
 from harness.board.runner import Board, Job, Material, run_trial
-from harness.datasets.cifar10 import Split
+from harness.datasets.split import Split
 from harness.model.case import PlannedTrial, TensorSpec
 from tests.support import models
 from tests.support.agent_side import make_board, make_case, null_script, sha256
@@ -82,6 +82,6 @@ def test_a_case_without_inputs_sends_none(board: Board) -> None:
 
 def test_images_are_sent_as_they_are(board: Board) -> None:
     images = np.arange(2 * 3 * 4 * 4, dtype=np.uint8).reshape(2, 3, 4, 4)
-    there = send_images(board, Split(images=images, labels=np.array([0, 1]), sha256="c" * 64))
+    there = send_images(board, Split(images=images, labels=np.array([0, 1]), sha256="c" * 64, dataset="cifar10"))
     assert Path(there).name == f"{'c' * 16}.npy"
     assert (np.load(there) == images).all()

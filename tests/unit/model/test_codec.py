@@ -32,7 +32,8 @@ from tests.support import host_side
 
 FULL_FACTS = ArtifactFacts(
     "small", "small.onnx", "a" * 64, 1000, "int8", recipe_id="r", parent="large", network="n", parameters=3, macs=4,
-    uncounted=("LSTM",), seed=5, dataset_sha256="d", accuracy=Accuracy(9, 10, "cifar10"), agreement_with_parent=0.5,
+    uncounted=("LSTM",), seed=5, dataset_sha256="d", accuracy=Accuracy(9, 10, "cifar10"), accuracy_interval=(0.6, 0.98),
+    agreement_with_parent=0.5, agreement_with_teacher=0.25,
     signature=Signature((0.5, -1e-30), "the lock"), versions={"onnx": "1.16"}, build_s=1.5, title="Small", role="int8",
 )  # fmt: skip
 PLAN = Plan(

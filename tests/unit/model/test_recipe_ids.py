@@ -2,29 +2,79 @@
 
 from __future__ import annotations
 
+import dataclasses
+import typing
 from dataclasses import replace
 
 import pytest
 
-from harness.model.recipe import Initialise, QuantizeStatic, Recipe, TrainRecipe
-
-TRAIN = TrainRecipe("fast", "cifar10", "d" * 64, epochs=30, batch=500, seed=0)
-QUANTIZE = QuantizeStatic("cifar10", "d" * 64, images=512, seed=0)
-PARENT = Recipe((TRAIN,))
-CHILD = Recipe((QUANTIZE,), PARENT)
-
-
-def other(value: object) -> object:
-    return value + "x" if isinstance(value, str) else value + 1  # type: ignore[operator]
-
-
-@pytest.mark.parametrize(
-    "step", [TRAIN, QUANTIZE, Initialise("resnet50_cifar", 0)], ids=lambda step: type(step).__name__
+from harness.errors import UsageError
+from harness.model.recipe import (
+    Augmentation,
+    Distillation,
+    Initialise,
+    MixedPrecision,
+    Narrow,
+    Optimizer,
+    Prune,
+    QuantizeAware,
+    QuantizeStatic,
+    Recipe,
+    Schedule,
+    Sparsify,
+    Train,
 )
+
+TRAIN = Train("cifar10", "d" * 64, epochs=30, batch=500, seed=0)
+QUANTIZE = QuantizeStatic("cifar10", "d" * 64, images=512, seed=0)
+PARENT = Recipe((Initialise("fast", 0), TRAIN))
+CHILD = Recipe((QUANTIZE,), PARENT)
+TAUGHT = replace(TRAIN, distillation=Distillation((PARENT,)))
+STEPS = (
+    Initialise("fast", 0),
+    TAUGHT,
+    Prune("l1", "macs", 0.5, "cifar10", "d" * 64, seed=0, tuning=TRAIN),
+    Sparsify(0.5),
+    QUANTIZE,
+    QuantizeAware(TRAIN, QUANTIZE),
+    MixedPrecision(QUANTIZE, loss=0.01),
+    Narrow("fp16"),
+)
+
+
+def changes(value: object) -> list[object]:
+    """`value` with each of its fields changed in turn, those of nested values too."""
+    changed: list[object] = []
+    for field in dataclasses.fields(value):  # type: ignore[arg-type]
+        for other in others(getattr(value, field.name), typing.get_type_hints(type(value))[field.name]):
+            changed.append(replace(value, **{field.name: other}))  # type: ignore[type-var]  # noqa: PERF401
+    return changed
+
+
+def others(value: object, hint: object) -> list[object]:
+    if typing.get_origin(hint) is typing.Literal:
+        return [choice for choice in typing.get_args(hint) if choice != value]
+    if isinstance(value, bool):
+        return [not value]
+    if isinstance(value, str):
+        return [value + "x"]
+    if isinstance(value, int):
+        return [value + 1]
+    if isinstance(value, float):
+        return [value / 2 + 0.001]
+    if isinstance(value, tuple):
+        return [(*value, CHILD)]
+    if value is None:
+        return [Distillation((CHILD,))]
+    return changes(value)
+
+
+@pytest.mark.parametrize("step", STEPS, ids=lambda step: type(step).__name__)
 def test_every_field_of_a_step_counts(step) -> None:
-    names = list(step.__dataclass_fields__)
-    ids = {Recipe((replace(step, **{name: other(getattr(step, name))}),)).id for name in names}
-    assert len(ids | {Recipe((step,)).id}) == len(names) + 1
+    changed = changes(step)
+    ids = {Recipe((one,)).id for one in changed}
+    assert len(ids | {Recipe((step,)).id}) == len(changed) + 1
+    assert len(changed) >= len(dataclasses.fields(step))
 
 
 def test_the_parent_the_order_and_the_kind_of_step_count() -> None:
@@ -34,9 +84,40 @@ def test_the_parent_the_order_and_the_kind_of_step_count() -> None:
     assert Recipe((replace(QUANTIZE),), replace(PARENT)).id == CHILD.id
 
 
-def test_the_rate_rises_and_falls() -> None:
-    recipe = replace(TRAIN, warmup_share=0.5)
-    assert recipe.rate_at(0.0) == pytest.approx(0.001 / 0.501)
-    assert recipe.rate_at(0.499) == pytest.approx(0.5 / 0.501)
-    assert recipe.rate_at(0.5) == 1.0
-    assert recipe.rate_at(0.75) == pytest.approx(0.5)
+def test_another_teacher_is_another_recipe() -> None:
+    by_the_child = replace(TRAIN, distillation=Distillation((CHILD,)))
+    assert Recipe((TAUGHT,)).id != Recipe((by_the_child,)).id
+
+
+def test_a_part_of_a_recipe_has_its_own_identity() -> None:
+    assert PARENT.up_to(2) == PARENT
+    assert PARENT.up_to(1) == Recipe((Initialise("fast", 0),))
+
+
+def test_one_cycle_rises_and_falls() -> None:
+    schedule = Schedule(warmup_share=0.5)
+    assert schedule.share_at(0.0, 8) == pytest.approx(0.001 / 0.501)
+    assert schedule.share_at(0.499, 8) == pytest.approx(0.5 / 0.501)
+    assert schedule.share_at(0.5, 8) == 1.0
+    assert schedule.share_at(0.75, 8) == pytest.approx(0.5)
+
+
+def test_the_cyclic_schedule_is_a_row_of_triangles() -> None:
+    schedule = Schedule("cyclic", cycle_epochs=4, floor=0.01)
+    at = [schedule.share_at(epoch / 8, 8) for epoch in range(8)]
+    assert at == pytest.approx([0.01, 0.505, 1.0, 0.505] * 2)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Optimizer("lion"), "unknown optimizer 'lion'; choose one of: muon, sgd, adam"),  # type: ignore[arg-type]
+        (lambda: Schedule("cosine"), "unknown schedule 'cosine'"),  # type: ignore[arg-type]
+        (lambda: Prune("l1", "macs", 1.5, "cifar10", "", seed=0), "keeps a share between 0 and 1, not 1.5"),
+        (lambda: Augmentation(cutmix_share=0.6, mixup_share=0.6), "together at most 1"),
+        (lambda: Distillation(()), "at least one teacher"),
+    ],
+)
+def test_contradictions_are_refused(make: typing.Callable[[], object], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        make()
