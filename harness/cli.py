@@ -106,6 +106,7 @@ def _parser() -> argparse.ArgumentParser:
         ("devices", "what is registered, what is reachable", _common_arguments),
         ("doctor", "is this board fit to measure, and if not, the fix", _doctor_arguments),
         ("build", "train, quantize and export the variants of a suite", _build_arguments),
+        ("judge", "confusion, calibration, robustness and paired tests of what is built", _judge_arguments),
     ):
         extend(verbs.add_parser(name, help=text, description=text))
     return parser
@@ -158,6 +159,18 @@ def _build_arguments(verb: argparse.ArgumentParser) -> None:
     what.add_argument(
         "--check", action="store_true", help="build nothing; verify hashes and accuracies of what is locked"
     )
+    _data_arguments(verb)
+    _common_arguments(verb)
+
+
+def _judge_arguments(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("suite", nargs="?", default=DEFAULT_SUITE, help="default: %(default)s")
+    verb.add_argument("--variant", action="append", default=[], metavar="V", help="only this variant (repeatable)")
+    verb.add_argument("--corruption", action="append", metavar="C", help="only this corruption (repeatable)")
+    verb.add_argument("--images", type=int, default=2000, help="corrupt this many test images (default: %(default)s)")
+    verb.add_argument("--seed", type=int, default=0, help="of the noise and of the halves (default: %(default)s)")
+    verb.add_argument("--release", action="store_true", help="write SUITE.quality.json beside the suite")
+    verb.add_argument("--json", metavar="FILE|-", help="write all figures as JSON (- for stdout)")
     _data_arguments(verb)
     _common_arguments(verb)
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from harness.errors import EXIT_DONE, EXIT_NOTHING_VALID, StoreError
+from harness.model.codec import to_json
 from harness.model.trial import Record
 from harness.model.verdict import RunResult
 from harness.options import Options
@@ -138,6 +139,29 @@ def build(options: Options, parsed: argparse.Namespace) -> int:
     return EXIT_DONE
 
 
+def judge(options: Options, parsed: argparse.Namespace) -> int:
+    """Judge what is built of a suite beyond top-1; with --release, write it beside the suite."""
+    from harness import console, registry
+    from harness.artifacts.quality_file import quality_path, write_qualities
+    from harness.datasets.corruptions import TABLE as CORRUPTIONS
+    from harness.report.quality import paired_rows, quality_rows
+    from harness.variants.quality.suite import How, judge_suite
+    from harness.variants.workplace import Site, data_in
+
+    suite, folder = registry.load_suite(options.suite)
+    site = Site(suite, data_in(options.data), options.cache, folder.parent, console.message)
+    how = How(tuple(parsed.corruption or CORRUPTIONS), parsed.images, options.seed)
+    found = judge_suite(site, options.variants, how)
+    console.print_rows(f"{suite.name}: beyond top-1", *quality_rows(found.qualities))
+    if found.paired:
+        console.print_rows("Right or wrong on the same images", *paired_rows(found.paired))
+    if parsed.release:
+        write_qualities(quality_path(folder.with_suffix(".py")), found)
+    if options.json:
+        _write_json(to_json(found), options.json)
+    return EXIT_DONE
+
+
 def _write_json(value: object, target: str) -> None:
     from harness import console
 
@@ -160,4 +184,5 @@ TABLE: Mapping[str, Verb] = {
     "devices": devices,
     "doctor": doctor,
     "build": build,
+    "judge": judge,
 }

@@ -35,6 +35,8 @@ RANK = {unit: rank for rank, units in enumerate(LAYERS) for unit in units}
 HOMES = {
     "torch": ("variants",),
     "torchvision": ("variants",),
+    "torch_pruning": ("variants.compression.prune",),
+    "PIL": ("datasets.jpeg",),
     "plotly": ("report",),
     "jinja2": ("report",),
     "pandas": ("store.frames", "analysis", "report"),
@@ -208,7 +210,7 @@ def test_a_planted_violation_is_caught(name: str, source: str, words: str) -> No
         ("agent.sensors", "from . import collectors, wire\nfrom .tables import resolve\n"),
         ("agent.collectors", "from .files import Reader\nfrom .. import wire\n"),
         ("stages", "import harness\nfrom harness import __version__\n"),
-        ("variants.train", "import torch\nfrom harness.errors import BuildError\n"),
+        ("variants.training.train", "import torch\nfrom harness.errors import BuildError\n"),
         ("", "def f():\n    from harness.store import frames\n"),
     ],
 )

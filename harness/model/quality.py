@@ -24,7 +24,7 @@ class ClassFigures:
 
 @dataclass(frozen=True)
 class CalibrationFigures:
-    """ece, adaptive_ece: shares; nll: nats per image; brier: in [0, 2]. As harness.variants.quality computes them."""
+    """ece, adaptive_ece: shares; nll: nats per image; brier: in [0, 2]. Formulas: harness.variants.quality."""
 
     ece: float
     adaptive_ece: float
@@ -36,10 +36,11 @@ class CalibrationFigures:
 class Calibration:
     """How far the confidences can be believed, as they are and after division of the logits by one temperature.
 
-    `fitted_*` name the images that the temperature was fitted on, which are never those of the figures; `missing` says
-    why there is no temperature where there is none.
+    `images`: how many the figures are over. `fitted_*` name the images that the temperature was fitted on, which are
+    never those of the figures; `missing` says why there is no temperature where there is none.
     """
 
+    images: int
     before: CalibrationFigures
     after: CalibrationFigures | None = None
     temperature: float | None = None
@@ -55,7 +56,7 @@ class Quality:
 
     `confusion`: rows are true classes, columns predicted ones, counts of images; `per_class` in label order;
     `mean_class_accuracy`: the mean recall of the classes that have images. `robustness`: top-1 by corruption, at the
-    severities 1 to 5, all over the same images.
+    severities 1 to 5, all over the same `robustness_images` images.
     """
 
     variant: str
@@ -68,6 +69,7 @@ class Quality:
     mean_class_accuracy: float
     calibration: Calibration
     robustness: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    robustness_images: int = 0
 
     @property
     def top1(self) -> float:

@@ -229,13 +229,22 @@ class QuantizeAware:
 
 @dataclass(frozen=True)
 class MixedPrecision:
-    """int8, except for the layers that cost most accuracy, which stay in floats: as few as keep the loss on
-    `images` training images at or below `loss` (share of top-1 agreement lost)."""
+    """int8, except for the layers that cost most accuracy, which stay in floats, under one of two limits.
+
+    `loss`: as few layers as keep the share of top-1 agreement lost on `images` training images at or below it.
+    `slowdown`: as many as keep the milliseconds measured on the building machine at or below (1 + slowdown) times
+    those of all int8.
+    """
 
     calibration: QuantizeStatic
-    loss: float
+    loss: float | None = None
+    slowdown: float | None = None
     images: int = 2048
     revision: int = 1
+
+    def __post_init__(self) -> None:
+        if (self.loss is None) == (self.slowdown is None):
+            raise UsageError("mixed precision has one limit: give loss or slowdown")
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from harness.datasets.split import Split
 from harness.model.case import ArtifactFacts, Variant
 from harness.model.proportion import wilson_interval
 from harness.model.recipe import Narrow, Recipe
-from harness.variants import fidelity
+from harness.variants.graphs import fidelity
 from harness.variants.workplace import Site
 
 INPUT_SEED = 0

@@ -12,9 +12,9 @@ from harness.artifacts.locks import MODEL, cache_entry, cache_folder, read_lock,
 from harness.artifacts.onnx_file import inspect
 from harness.errors import BuildError
 from harness.model.case import ArtifactFacts, Variant
-from harness.variants import fidelity
 from harness.variants.build import find, recipe_of
 from harness.variants.describe import versions
+from harness.variants.graphs import fidelity
 from harness.variants.steps import make
 from harness.variants.workplace import Site
 

@@ -32,7 +32,8 @@ from harness.model.recipe import (
     Step,
     Train,
 )
-from harness.variants import graphs, narrow, quantize, sensitivity
+from harness.variants.compression import narrow, quantize, sensitivity
+from harness.variants.graphs import files
 from harness.variants.workplace import CHECKPOINTS, WEIGHTS, Site
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ def _carry_out(job: _Job, number: int, step: Step, state: _State) -> _State:
         case Initialise():
             if number or job.recipe.parent is not None:
                 raise UsageError(f"{job.name}: Initialise starts a lineage, so it is a first step without a parent")
-            from harness.variants import catalog
+            from harness.variants.networks import catalog
 
             return replace(state, network=catalog.create(step))
         case Train():
@@ -110,7 +111,7 @@ def _carry_out(job: _Job, number: int, step: Step, state: _State) -> _State:
         case Prune():
             return _prune(job, step, job.recipe.up_to(number + 1).id, replace(state, network=_network(job, state)))
         case Sparsify():
-            from harness.variants.sparsify import sparsify
+            from harness.variants.compression.sparsify import sparsify
 
             return replace(state, network=sparsify(_network(job, state), step))
         case QuantizeAware():
@@ -142,21 +143,21 @@ def _graph(job: _Job, state: _State) -> Path:
         source = known[1]
     else:
         raise UsageError(f"{job.name}: this step starts from a parent, and its recipe names none")
-    graphs.widen_stored_halves(source, job.scratch / "float.onnx")
+    files.widen_stored_halves(source, job.scratch / "float.onnx")
     return job.scratch / "float.onnx"
 
 
 def _write_graph(job: _Job, network: nn.Module, target: Path) -> None:
-    from harness.variants.export import export
+    from harness.variants.graphs.export import export
 
     full = job.scratch / "full.onnx"
     export(network, dataset(job.origin.dataset).shape, job.metadata, full)
-    if not graphs.store_half(full, target, _check_images(job)):
+    if not files.store_half(full, target, _check_images(job)):
         job.site.report(f"{job.name}: half-size weights change its predictions, so they stay 32 bits wide")
 
 
 def _save_network(job: _Job, network: nn.Module, path: Path) -> None:
-    from harness.variants import weights
+    from harness.variants.networks import weights
 
     weights.save(network, job.origin, path)
 
@@ -170,7 +171,7 @@ def _check_images(job: _Job) -> NDArray[np.uint8]:
 
 
 def _train(job: _Job, step: Train, identity: str, state: _State) -> _State:
-    from harness.variants.training_log import train_and_log
+    from harness.variants.training.log import train_and_log
 
     assert state.network is not None  # noqa: S101  # the caller found it
     teachers = [] if step.distillation is None else [job.site.network(one) for one in step.distillation.teachers]
@@ -187,7 +188,7 @@ def _train(job: _Job, step: Train, identity: str, state: _State) -> _State:
 
 
 def _prune(job: _Job, step: Prune, identity: str, state: _State) -> _State:
-    from harness.variants.prune import prune
+    from harness.variants.compression.prune import prune
 
     assert state.network is not None  # noqa: S101  # the caller found it
     latest = state
@@ -207,7 +208,7 @@ def _prune(job: _Job, step: Prune, identity: str, state: _State) -> _State:
 
 
 def _quantize_aware(job: _Job, step: QuantizeAware, identity: str, state: _State) -> _State:
-    from harness.variants import fake_quant
+    from harness.variants.compression import fake_quant
 
     prepared = fake_quant.prepare(_network(job, state), step.calibration.profile)
     learned = _train(job, step.tuning, identity, replace(state, network=prepared))

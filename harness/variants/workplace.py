@@ -91,7 +91,7 @@ class Site:
 
     def network(self, recipe: Recipe) -> nn.Module:
         """The recipe's network with its weights, in evaluation mode. BuildError where it was not built here."""
-        from harness.variants import weights
+        from harness.variants.networks import weights
 
         path = cache_folder(self.cache, recipe.id) / WEIGHTS
         if not path.is_file():

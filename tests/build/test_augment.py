@@ -7,7 +7,7 @@ pytest.importorskip("torch")
 import torch
 
 from harness.model.recipe import Augmentation
-from harness.variants import augment
+from harness.variants.training import augment
 
 
 def seeded() -> torch.Generator:

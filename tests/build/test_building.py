@@ -27,7 +27,7 @@ from harness.model.recipe import (
 )
 from harness.variants import build as building
 from harness.variants.build import build
-from harness.variants.quantize import float_convolutions
+from harness.variants.compression.quantize import float_convolutions
 from harness.variants.release import check, release
 from harness.variants.workplace import Data, Site
 from tests.support.pictures import pictures

@@ -14,7 +14,8 @@ import torch
 from harness.artifacts.onnx_file import inspect
 from harness.artifacts.onnx_session import open_session
 from harness.errors import BuildError
-from harness.variants import catalog, export, fidelity
+from harness.variants.graphs import export, fidelity
+from harness.variants.networks import catalog
 
 SHAPE = (3, 32, 32)
 # Of `fast`, by hand: 3x3 filters of all layers, their biases, the head without bias.

@@ -16,8 +16,10 @@ from torch import Tensor, nn
 
 from harness.errors import BuildError
 from harness.model.recipe import Initialise, Optimizer, QuantizeStatic, Train
-from harness.variants import catalog, export, fake_quant, fidelity, graphs, networks, quantize
-from harness.variants.train import train
+from harness.variants.compression import fake_quant, quantize
+from harness.variants.graphs import export, fidelity, files
+from harness.variants.networks import architectures, catalog
+from harness.variants.training.train import train
 from tests.support.pictures import pictures
 
 DATA = pictures(80, seed=1)
@@ -34,8 +36,10 @@ class Branching(nn.Module):
 def small() -> nn.Module:
     """A residual, a ReLU behind a sum, and a head."""
     torch.manual_seed(0)
-    features = nn.Sequential(networks.convolution(3, 8, 2), networks.plain_residual(8), networks._Basic(8, 16, 2))
-    return catalog.Normalized(networks.Pooled(features, 16, 10), [0.5] * 3, [0.25] * 3)
+    features = nn.Sequential(
+        architectures.convolution(3, 8, 2), architectures.plain_residual(8), architectures._Basic(8, 16, 2)
+    )
+    return catalog.Normalized(architectures.Pooled(features, 16, 10), [0.5] * 3, [0.25] * 3)
 
 
 def seen(network: nn.Module, profile: Any = "cpu") -> fake_quant.Prepared:
@@ -139,8 +143,8 @@ def test_ranges_before_any_batch_are_an_error(tmp_path: Path) -> None:
 def test_halved_weights_are_still_recognised(tmp_path: Path) -> None:
     prepared = seen(small())
     full = exported(fake_quant.strip(prepared), tmp_path / "float.onnx")
-    graphs.save(graphs._halve_weights(onnx.load_model(full)), tmp_path / "half.onnx")
-    graphs.widen_stored_halves(tmp_path / "half.onnx", tmp_path / "wide.onnx")
+    files.save(files._halve_weights(onnx.load_model(full)), tmp_path / "half.onnx")
+    files.widen_stored_halves(tmp_path / "half.onnx", tmp_path / "wide.onnx")
     ranges = fake_quant.learned_ranges(prepared, tmp_path / "wide.onnx")
     assert ranges == fake_quant.learned_ranges(prepared, full)
 

@@ -11,7 +11,7 @@ pytest.importorskip("torch")
 import torch
 
 from harness.model.recipe import Distillation, Initialise, Recipe
-from harness.variants.losses import decoupled_kl, distillation_loss, softened_kl
+from harness.variants.training.losses import decoupled_kl, distillation_loss, softened_kl
 
 TEACHERS = (Recipe((Initialise("fast", 0),)),)
 LABELS = torch.tensor([0])

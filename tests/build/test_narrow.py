@@ -14,7 +14,8 @@ from harness.artifacts.onnx_file import inspect
 from harness.artifacts.onnx_session import open_session
 from harness.errors import BuildError, ModelError
 from harness.model.recipe import Narrow
-from harness.variants import fidelity, narrow
+from harness.variants.compression import narrow
+from harness.variants.graphs import fidelity
 from tests.support import models
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (50, 3, 8, 8), dtype=np.uint8)

@@ -14,9 +14,9 @@ from torch import nn
 from harness.artifacts.onnx_file import inspect
 from harness.errors import BuildError
 from harness.model.recipe import Criterion, Initialise, Prune, Target
-from harness.variants import catalog, weights
-from harness.variants.export import export
-from harness.variants.prune import count_macs, prune
+from harness.variants.compression.prune import count_macs, prune
+from harness.variants.graphs.export import export
+from harness.variants.networks import catalog, weights
 from tests.support.pictures import pictures
 
 SHAPE = (3, 32, 32)

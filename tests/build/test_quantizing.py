@@ -16,7 +16,8 @@ from onnx import helper, numpy_helper
 from harness.artifacts.onnx_file import inspect
 from harness.errors import BuildError
 from harness.model.recipe import QuantizeStatic
-from harness.variants import fidelity, quantize
+from harness.variants.compression import quantize
+from harness.variants.graphs import fidelity
 from tests.support import models
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (100, 3, 8, 8), dtype=np.uint8)

@@ -10,8 +10,8 @@ from harness.artifacts.locks import read_lock, verify
 from harness.artifacts.onnx_file import inspect
 from harness.datasets import cifar10
 from harness.datasets.split import Split
-from harness.variants import fidelity
-from harness.variants.quantize import float_convolutions
+from harness.variants.compression.quantize import float_convolutions
+from harness.variants.graphs import fidelity
 from suites.cifar10 import SUITE
 
 SUITES = Path(__file__).resolve().parents[2] / "suites"

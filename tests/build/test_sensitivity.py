@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from onnx import helper
 
-from harness.errors import BuildError
+from harness.errors import BuildError, UsageError
 from harness.model.recipe import MixedPrecision, QuantizeStatic
-from harness.variants import fidelity, quantize, sensitivity
+from harness.variants.compression import quantize, sensitivity
+from harness.variants.graphs import fidelity
 from tests.support import models
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (300, 3, 8, 8), dtype=np.uint8)
@@ -64,9 +65,23 @@ def test_a_sound_network_keeps_no_layer_wide(tmp_path: Path) -> None:
     assert quantize.float_convolutions(target) == []
 
 
+def test_a_limit_of_time_admits_the_costliest_layers_that_fit(tmp_path: Path) -> None:
+    source, target = coarse(tmp_path / "float.onnx"), tmp_path / "int8.onnx"
+    endless = sensitivity.widen(source, target, IMAGES, MixedPrecision(STEP, slowdown=1e6), {})
+    assert set(endless) == {"first", "second", "third", "product"}
+    assert sensitivity.widen(source, target, IMAGES, MixedPrecision(STEP, slowdown=-1.0), {}) == ()
+    assert quantize.float_convolutions(target) == []
+
+
+def test_one_limit_and_not_two() -> None:
+    for given in ({}, {"loss": 0.1, "slowdown": 0.1}):
+        with pytest.raises(UsageError, match="mixed precision has one limit"):
+            MixedPrecision(STEP, **given)
+
+
 def test_the_loss_is_judged_on_other_images_than_calibrate(tmp_path: Path) -> None:
     source = models.tiny(tmp_path / "float.onnx")
-    with pytest.raises(BuildError, match="100 of 100 images calibrate, which leaves none to judge the loss by"):
+    with pytest.raises(BuildError, match="all training images calibrate, which leaves none to judge the loss by"):
         sensitivity.widen(source, tmp_path / "int8.onnx", IMAGES[:100], MixedPrecision(STEP, loss=0.1), {})
 
 

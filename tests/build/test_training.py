@@ -13,8 +13,9 @@ from torch import nn
 
 from harness.errors import BuildError
 from harness.model.recipe import Augmentation, Distillation, Initialise, Optimizer, Recipe, Schedule, Train
-from harness.variants import catalog, training_log
-from harness.variants.train import Progress, train
+from harness.variants.networks import catalog
+from harness.variants.training import log
+from harness.variants.training.train import Progress, train
 from tests.support.pictures import pictures
 
 DATA = pictures(120, seed=1)
@@ -149,19 +150,19 @@ def test_the_log_holds_the_time_of_earlier_parts(tmp_path: Path) -> None:
     messages: list[str] = []
     kept = (tmp_path, ID)
     with pytest.raises(KeyboardInterrupt):
-        training_log.train_and_log(network(), STEP, DATA, kept, interrupt)
-    first = training_log.read_seconds(tmp_path / f"{ID}.log.jsonl")
-    _, earlier_s = training_log.train_and_log(network(), STEP, DATA, kept, messages.append)
+        log.train_and_log(network(), STEP, DATA, kept, interrupt)
+    first = log.read_seconds(tmp_path / f"{ID}.log.jsonl")
+    _, earlier_s = log.train_and_log(network(), STEP, DATA, kept, messages.append)
 
     assert list(first) == [1]
     assert earlier_s == first[1]
     assert len(messages) == 1
     assert messages[0].startswith("epoch 2 of 2, loss ")
-    _, all_s = training_log.train_and_log(network(), STEP, DATA, kept, messages.append)
-    assert all_s == sum(training_log.read_seconds(tmp_path / f"{ID}.log.jsonl").values())
+    _, all_s = log.train_and_log(network(), STEP, DATA, kept, messages.append)
+    assert all_s == sum(log.read_seconds(tmp_path / f"{ID}.log.jsonl").values())
 
 
 def test_time_is_unknown_where_earlier_epochs_left_no_log(tmp_path: Path) -> None:
     train(network(), STEP, DATA, tmp_path / f"{ID}.pt", ID, lambda _: None)
-    _, earlier_s = training_log.train_and_log(network(), STEP, DATA, (tmp_path, ID), lambda _: None)
+    _, earlier_s = log.train_and_log(network(), STEP, DATA, (tmp_path, ID), lambda _: None)
     assert earlier_s is None

@@ -12,8 +12,8 @@ from torch import nn
 
 from harness.errors import BuildError
 from harness.model.recipe import Initialise, Sparsify
-from harness.variants import catalog, weights
-from harness.variants.sparsify import sparsify
+from harness.variants.compression.sparsify import sparsify
+from harness.variants.networks import catalog, weights
 
 RESNET8 = Initialise("resnet8", seed=3)
 

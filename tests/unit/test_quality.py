@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,8 @@ from harness.datasets.split import Split, digest_of
 from harness.errors import DataError, ModelError, UnknownName, UsageError
 from harness.model.codec import from_json, to_json
 from harness.model.quality import Calibration, CalibrationFigures, ClassFigures, Paired, Quality
-from harness.variants import judge, quality
+from harness.variants.quality import figures as quality
+from harness.variants.quality import judge
 from tests.support import models
 
 
@@ -189,7 +191,8 @@ def coloured(count: int, seed: int, wrong: int = 0) -> Split:
 def test_a_file_is_judged(tmp_path: Path) -> None:
     path = brightest_channel(tmp_path / "channels.onnx")
     test, held = coloured(30, 0, wrong=3), coloured(40, 1, wrong=8)
-    found = judge.judge(path, test, held, ("brightness", "contrast"), 0)
+    found = judge.judge(path, test, judge.calibrate(path, test, held))
+    found = replace(found, robustness=judge.robustness(path, test, ("brightness", "contrast"), 0))
     assert (found.variant, found.dataset, found.images) == ("channels", "coloured", 30)
     assert found.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
     assert found.dataset_sha256 == test.sha256
@@ -207,7 +210,7 @@ def test_the_temperature_comes_from_the_held_images(tmp_path: Path) -> None:
     """8 of 40 held images are wrong: the mean confidence after is near 0.8, on the others too, however sure before."""
     path = brightest_channel(tmp_path / "channels.onnx", gain=100.0)
     test, held = coloured(30, 0), coloured(40, 1, wrong=8)
-    found = judge.judge(path, test, held, (), 0).calibration
+    found = judge.calibrate(path, test, held)
     assert found.temperature is not None
     assert found.after is not None
     assert (found.fitted_dataset, found.fitted_images, found.fitted_sha256) == ("coloured", 40, held.sha256)
@@ -219,10 +222,10 @@ def test_the_temperature_comes_from_the_held_images(tmp_path: Path) -> None:
 
 def test_without_a_temperature_the_reason_is_recorded(tmp_path: Path) -> None:
     path = brightest_channel(tmp_path / "channels.onnx")
-    without = judge.judge(path, coloured(6, 0), None, (), 0)
+    without = judge.judge(path, coloured(6, 0), judge.calibrate(path, coloured(6, 0), None))
     assert without.calibration.missing == "no images were held out to fit a temperature on"
     assert (without.mean_corruption_accuracy, without.worst_corruption) == (None, None)
-    right = judge.judge(path, coloured(6, 0), coloured(9, 1), (), 0).calibration
+    right = judge.calibrate(path, coloured(6, 0), coloured(9, 1))
     assert (right.temperature, right.after) == (None, None)
     assert right.missing is not None
     assert "no temperature fits 9 images" in right.missing
@@ -232,19 +235,19 @@ def test_held_images_that_are_judged_are_refused(tmp_path: Path) -> None:
     test = coloured(9, 0)
     held = Split(test.images[7:], test.labels[7:], "another", "coloured")
     with pytest.raises(DataError, match="2 of the 2 images held out for the temperature are among the 9"):
-        judge.judge(brightest_channel(tmp_path / "m.onnx"), test, held, (), 0)
+        judge.calibrate(brightest_channel(tmp_path / "m.onnx"), test, held)
 
 
 def test_an_unknown_corruption_is_found_before_anything_runs(tmp_path: Path) -> None:
     with pytest.raises(UnknownName, match="no corruption is called 'frog'; did you mean fog"):
-        judge.judge(tmp_path / "absent.onnx", coloured(3, 0), None, ("frog",), 0)
+        judge.robustness(tmp_path / "absent.onnx", coloured(3, 0), ("frog",), 0)
 
 
 def test_a_model_for_other_classes_is_refused(tmp_path: Path) -> None:
     with pytest.raises(
         ModelError, match=r"tiny\.onnx gives \(2,\) values for an image, but coloured has labels up to 2"
     ):
-        judge.judge(models.tiny(tmp_path / "tiny.onnx"), coloured(3, 0), None, (), 0)
+        judge.calibrate(models.tiny(tmp_path / "tiny.onnx"), coloured(3, 0), None)
 
 
 def test_a_seed_decides_what_noise_does(tmp_path: Path) -> None:
@@ -289,7 +292,7 @@ def test_halves_share_nothing_and_lose_nothing() -> None:
 
 def test_the_record_survives_json() -> None:
     figures = CalibrationFigures(0.1, 0.2, 0.3, 0.4)
-    calibration = Calibration(figures, figures, 1.5, "coloured", 40, "ff")
+    calibration = Calibration(40, figures, figures, 1.5, "coloured", 40, "ff")
     found = Quality(
         variant="v",
         sha256="aa",

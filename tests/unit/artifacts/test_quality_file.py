@@ -20,7 +20,7 @@ FAST = Quality(
     confusion=((2, 1), (0, 2)),
     per_class=(ClassFigures(3, 1.0, 0.5, 2 / 3), ClassFigures(2, None, 1.0, 1e-30)),
     mean_class_accuracy=5 / 6,
-    calibration=Calibration(CalibrationFigures(0.1, 0.2, 0.3, 0.4), missing="none held, [1, 2]"),
+    calibration=Calibration(10, CalibrationFigures(0.1, 0.2, 0.3, 0.4), missing="none held, [1, 2]"),
     robustness={"fog": (0.5, 0.4, 0.3, 0.2, 1e-05)},
 )
 SMALL = replace(FAST, variant="fast-int8", sha256="b" * 64)

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from harness.errors import BuildError
 from harness.model.recipe import Initialise
-from harness.variants import catalog
+from harness.variants.networks import catalog
 
 FORMAT = "edge-harness weights 1"
 NARROWED = (nn.Conv2d, nn.BatchNorm2d, nn.Linear)  # the layers whose channels may be fewer than the origin's

@@ -1,7 +1,7 @@
 """Quantization-aware training: the rounding of int8 inside a float network, and the ranges it learns.
 
 Owns where fake quantizers go, which is exactly where `harness.variants.quantize` writes Q/DQ, and what they compute;
-training is `harness.variants.train`'s. The network keeps its structure and parameter names: a traced graph runs its
+training is `harness.variants.training`'s. The network keeps its structure and parameter names: a traced graph runs its
 modules and rounds in between, so that any optimizer, checkpoint and running mean works on it as before.
 
 Weights: int8, symmetric, one scale per output channel, from their extremes at each step. Rounding them before the batch
@@ -34,8 +34,8 @@ from torch.nn import functional
 from harness.artifacts.onnx_session import reference_outputs
 from harness.errors import BuildError
 from harness.model.recipe import Profile, QuantizeStatic
-from harness.variants import quantize
-from harness.variants.quantize import Span
+from harness.variants.compression import quantize
+from harness.variants.compression.quantize import Span
 
 MOMENTUM = 0.02  # of a range per step: a mean over about the last 50 batches
 MATCH_TOLERANCE = 0.02  # of a tensor's largest value; a file whose weights were stored as halves is off by 0.001

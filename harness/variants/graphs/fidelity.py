@@ -25,7 +25,8 @@ def evaluate(path: Path, split: Split) -> NDArray[np.int64]:
 
 def predict(path: Path, images: NDArray[np.uint8]) -> NDArray[np.int64]:
     """The class with the largest logit for each image (n, c, h, w). ModelError where logits are not finite."""
-    return logits(path, images).argmax(1).astype(np.int64)
+    predicted: NDArray[np.int64] = logits(path, images).argmax(1)
+    return predicted
 
 
 def logits(path: Path, images: NDArray[np.uint8]) -> NDArray[np.float32]:

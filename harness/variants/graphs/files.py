@@ -16,7 +16,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from harness.variants import fidelity
+from harness.variants.graphs import fidelity
 
 HALF_MINIMUM_VALUES = 1024  # smaller tensors, such as biases, save no space worth their rounding
 HALF_AGREEMENT = 0.998  # of top-1 predictions, at most one in 500 may change

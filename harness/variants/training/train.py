@@ -22,8 +22,8 @@ from torch.nn import functional
 from harness.datasets.split import Split
 from harness.errors import BuildError
 from harness.model.recipe import Train
-from harness.variants import augment, losses
-from harness.variants.optimizers import optimizers_of, set_rates
+from harness.variants.training import augment, losses
+from harness.variants.training.optimizers import optimizers_of, set_rates
 
 
 @dataclass(frozen=True)

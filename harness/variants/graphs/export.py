@@ -18,7 +18,7 @@ from torch import nn
 
 from harness.artifacts.onnx_session import reference_outputs
 from harness.errors import BuildError
-from harness.variants import fidelity, graphs
+from harness.variants.graphs import fidelity, files
 
 OPSET = 17
 INPUT, OUTPUT = "image", "logits"
@@ -47,8 +47,8 @@ def export(network: nn.Module, shape: tuple[int, int, int], metadata: Mapping[st
             dynamic_axes={INPUT: {0: "batch"}, OUTPUT: {0: "batch"}},
         )
     model = onnx.load_model(path)
-    graphs.set_metadata(model, {"input": INPUT_DESCRIPTION, **metadata})
-    graphs.save(model, path)
+    files.set_metadata(model, {"input": INPUT_DESCRIPTION, **metadata})
+    files.save(model, path)
     _check(network, model, path, seeded_images(4, shape))
 
 

@@ -1,4 +1,4 @@
-"""Networks by name. Owns the names and what is put around every network; the layers are in networks.py.
+"""Networks by name. Owns the names and what is put around every network; the layers are in architectures.py.
 
 A network here takes float32 images (n, 3, height, width) in [0, 1], normalizes them itself and returns logits
 (n, classes), so that whoever holds an exported file needs no other knowledge to use it.
@@ -18,23 +18,23 @@ from torch import Tensor, nn
 from harness.datasets.table import Dataset, dataset
 from harness.errors import BuildError, UnknownName, UsageError
 from harness.model.recipe import Initialise
-from harness.variants import networks
+from harness.variants.networks import architectures
 
 Maker = Callable[[int], nn.Module]  # a network for so many classes, on normalized pixels
 
 TORCHVISION = "torchvision"
 
 TABLE: Mapping[str, Maker] = {
-    "fast": networks.fast,
-    "plain": networks.plain,
-    "resnet8": networks.resnet8,
-    "resnet20": networks.resnet20,
-    "wrn-16-2": networks.wrn_16_2,
-    "wrn-16-4": networks.wrn_16_4,
-    "mobilenetv2-32": networks.mobilenet_v2,
-    "paper-student": networks.paper_student,
-    "resnet50-cifar": networks.resnet50_cifar,
-    "resnet50-stride2": networks.resnet50_stride2,
+    "fast": architectures.fast,
+    "plain": architectures.plain,
+    "resnet8": architectures.resnet8,
+    "resnet20": architectures.resnet20,
+    "wrn-16-2": architectures.wrn_16_2,
+    "wrn-16-4": architectures.wrn_16_4,
+    "mobilenetv2-32": architectures.mobilenet_v2,
+    "paper-student": architectures.paper_student,
+    "resnet50-cifar": architectures.resnet50_cifar,
+    "resnet50-stride2": architectures.resnet50_stride2,
 }
 
 
@@ -81,7 +81,7 @@ def _maker(name: str) -> Maker:
             raise UnknownName("network", name, TABLE)
         return TABLE[name]
     if module_name == TORCHVISION:
-        return lambda classes: networks.from_torchvision(function, classes)
+        return lambda classes: architectures.from_torchvision(function, classes)
     try:
         found = getattr(importlib.import_module(module_name), function)
     except (ImportError, AttributeError) as error:

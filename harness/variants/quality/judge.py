@@ -1,6 +1,6 @@
 """An ONNX file judged beyond top-1: its confusion, calibration and robustness, and two files against each other.
 
-Runs the files on the host; times nothing. What is computed from the logits is in quality.py.
+Runs the files on the host; times nothing. What is computed from the logits is in figures.py.
 """
 
 from __future__ import annotations
@@ -17,25 +17,19 @@ from harness.datasets.corruptions import SEVERITIES, TABLE, corrupt
 from harness.datasets.split import Split, digest_of
 from harness.errors import DataError, ModelError, UnknownName
 from harness.model.quality import Calibration, Paired, Quality
-from harness.variants import fidelity, quality
+from harness.variants.graphs import fidelity
+from harness.variants.quality import figures
 
 Logits = NDArray[np.float32]
 
 
-def judge(path: Path, test: Split, held: Split | None, corruptions: Sequence[str], seed: int) -> Quality:
-    """Everything about one file, over the images of `test`; the variant is called like the file, without its suffix.
+def judge(path: Path, test: Split, calibration: Calibration) -> Quality:
+    """The classes of all images of `test`; the variant is called like the file, without its suffix. No robustness yet.
 
-    The temperature is fitted on `held`, which may share no image with `test` (DataError) and should hold none that the
-    model was trained on: it is surer of those than of any other. Without `held`, or where no temperature fits, the
-    record says why there is none. `seed` decides the noise of the corruptions. UnknownName on an unknown corruption;
     ModelError where the file fails or its classes are not those of the labels.
     """
-    for name in corruptions:  # before minutes are spent on the first of them
-        if name not in TABLE:
-            raise UnknownName("corruption", name, TABLE)
-    _check_apart(test, held)
     logits = _logits(path, test)
-    counts = quality.confusion(logits.argmax(1), test.labels, logits.shape[1])
+    counts = figures.confusion(logits.argmax(1), test.labels, logits.shape[1])
     return Quality(
         variant=path.stem,
         sha256=_digest(path),
@@ -43,15 +37,47 @@ def judge(path: Path, test: Split, held: Split | None, corruptions: Sequence[str
         dataset_sha256=test.sha256,
         images=len(test.labels),
         confusion=tuple(tuple(row) for row in counts.tolist()),
-        per_class=quality.class_figures(counts),
-        mean_class_accuracy=quality.mean_class_accuracy(counts),
-        calibration=_calibration(path, logits, test, held),
-        robustness=robustness(path, test, corruptions, seed),
+        per_class=figures.class_figures(counts),
+        mean_class_accuracy=figures.mean_class_accuracy(counts),
+        calibration=calibration,
+    )
+
+
+def calibrate(path: Path, test: Split, held: Split | None) -> Calibration:
+    """How far the confidences can be believed, over the images of `test`.
+
+    The temperature is fitted on `held`, which may share no image with `test` (DataError) and should hold none that the
+    model was trained on: it is surer of those than of any other. Without `held`, or where no temperature fits, the
+    record says why there is none.
+    """
+    _check_apart(test, held)
+    logits, images = _logits(path, test), len(test.labels)
+    before = figures.calibration_figures(logits, test.labels)
+    if held is None:
+        return Calibration(images, before, missing="no images were held out to fit a temperature on")
+    try:
+        temperature = figures.fit_temperature(_logits(path, held), held.labels)
+    except DataError as error:  # a fact about this model, as much as a temperature would be
+        return Calibration(images, before, missing=str(error))
+    return Calibration(
+        images=images,
+        before=before,
+        after=figures.calibration_figures(logits, test.labels, temperature),
+        temperature=temperature,
+        fitted_dataset=held.dataset,
+        fitted_images=len(held.labels),
+        fitted_sha256=held.sha256,
     )
 
 
 def robustness(path: Path, test: Split, corruptions: Sequence[str], seed: int) -> Mapping[str, tuple[float, ...]]:
-    """Top-1 under each corruption at the severities 1 to 5. Two files see the same corrupted images for one seed."""
+    """Top-1 under each corruption at the severities 1 to 5. Two files see the same corrupted images for one seed.
+
+    UnknownName on an unknown corruption.
+    """
+    for name in corruptions:  # before minutes are spent on the first of them
+        if name not in TABLE:
+            raise UnknownName("corruption", name, TABLE)
     return {
         name: tuple(
             float((fidelity.predict(path, corrupt(name, test.images, severity, seed)) == test.labels).mean())
@@ -72,7 +98,7 @@ def compare(path_a: Path, path_b: Path, test: Split) -> Paired:
         dataset=test.dataset,
         dataset_sha256=test.sha256,
         images=len(test.labels),
-        **asdict(quality.mcnemar(answers[0], answers[1], test.labels)),
+        **asdict(figures.mcnemar(answers[0], answers[1], test.labels)),
     )
 
 
@@ -89,24 +115,6 @@ def halves(split: Split, seed: int) -> tuple[Split, Split]:
 def _part(split: Split, index: NDArray[np.int64]) -> Split:
     images, labels = split.images[index], split.labels[index]
     return Split(images, labels, digest_of(images, labels), split.dataset)
-
-
-def _calibration(path: Path, logits: Logits, test: Split, held: Split | None) -> Calibration:
-    before = quality.calibration_figures(logits, test.labels)
-    if held is None:
-        return Calibration(before, missing="no images were held out to fit a temperature on")
-    try:
-        temperature = quality.fit_temperature(_logits(path, held), held.labels)
-    except DataError as error:  # a fact about this model, as much as a temperature would be
-        return Calibration(before, missing=str(error))
-    return Calibration(
-        before=before,
-        after=quality.calibration_figures(logits, test.labels, temperature),
-        temperature=temperature,
-        fitted_dataset=held.dataset,
-        fitted_images=len(held.labels),
-        fitted_sha256=held.sha256,
-    )
 
 
 def _logits(path: Path, split: Split) -> Logits:

@@ -14,7 +14,7 @@ from torch import nn
 from harness.datasets.split import Split
 from harness.model.codec import to_json
 from harness.model.recipe import Train
-from harness.variants.train import Progress, train
+from harness.variants.training.train import Progress, train
 
 
 def train_and_log(

@@ -23,7 +23,7 @@ from onnx import numpy_helper
 from harness.artifacts.onnx_session import open_session
 from harness.errors import BuildError, suggest
 from harness.model.recipe import Profile, QuantizeStatic
-from harness.variants.fidelity import to_unit
+from harness.variants.graphs.fidelity import to_unit
 
 Span = tuple[float, float]  # the smallest and the largest value of a tensor
 

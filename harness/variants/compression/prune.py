@@ -11,7 +11,6 @@ import copy
 import importlib
 import math
 import tempfile
-import time
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -23,12 +22,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from harness.artifacts.onnx_session import open_session
 from harness.datasets.split import Split
 from harness.errors import BuildError
 from harness.model.recipe import Prune, Target
-from harness.variants.export import INPUT, export
-from harness.variants.weights import NARROWED
+from harness.variants.graphs.export import export
+from harness.variants.graphs.timing import fastest_ms
+from harness.variants.networks.weights import NARROWED
 
 Shape = tuple[int, int, int]
 Score = Callable[[Any], Tensor | None]  # of a group of coupled layers: one number for each channel, None without any
@@ -37,7 +36,6 @@ Score = Callable[[Any], Tensor | None]  # of a group of coupled layers: one numb
 # a ranking across layers would otherwise empty some of them.
 EQUAL_SHARE_KEPT = 0.5
 TAYLOR_IMAGES, TAYLOR_BATCH = 1024, 32
-WARM_UPS, TIMED_RUNS = 10, 100
 UNITS = {"macs": "MACs", "parameters": "parameters", "ms": "ms in onnxruntime, one thread"}
 
 
@@ -247,7 +245,7 @@ def _figure(network: nn.Module, target: Target, shape: Shape) -> float:
         case "parameters":
             return float(sum(parameter.numel() for parameter in network.parameters()))
         case "ms":
-            return _fastest_ms(network, shape)
+            return _ms(network, shape)
 
 
 def count_macs(network: nn.Module, shape: Shape) -> int:
@@ -267,16 +265,8 @@ def count_macs(network: nn.Module, shape: Shape) -> int:
     return sum(counts)
 
 
-def _fastest_ms(network: nn.Module, shape: Shape) -> float:
-    """Milliseconds of the fastest of many inferences: what else runs on the machine only ever adds to the others."""
+def _ms(network: nn.Module, shape: Shape) -> float:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.onnx"
         export(copy.deepcopy(network), shape, {}, path)
-        session = open_session(path, threads=1)
-    image = {INPUT: np.zeros((1, *shape), np.float32)}
-    durations: list[int] = []
-    for _ in range(WARM_UPS + TIMED_RUNS):
-        begin = time.perf_counter_ns()
-        session.run(None, image)
-        durations.append(time.perf_counter_ns() - begin)
-    return min(durations[WARM_UPS:]) / 1e6
+        return fastest_ms(path, shape)

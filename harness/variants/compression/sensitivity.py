@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,8 +18,10 @@ from numpy.typing import NDArray
 
 from harness.errors import BuildError
 from harness.model.recipe import MixedPrecision, QuantizeStatic
-from harness.variants import fidelity, quantize
-from harness.variants.quantize import Span
+from harness.variants.compression import quantize
+from harness.variants.compression.quantize import Span
+from harness.variants.graphs import fidelity
+from harness.variants.graphs.timing import fastest_ms
 
 RANKING_IMAGES = 256  # an error's power over 256 images of 10 logits is known to a few per cent
 AGREEMENT = 0.9  # sound int8 models agree on more than 0.98
@@ -52,48 +54,82 @@ def by_layer(
 def widen(
     source: Path, target: Path, images: NDArray[np.uint8], step: MixedPrecision, metadata: Mapping[str, str]
 ) -> tuple[str, ...]:
-    """Quantize `source` into `target` with as few layers in floats as keep the loss within the step's; their names.
+    """Quantize `source` into `target` with the costliest layers in floats, by the step's limit; their names.
 
     `images`: the training images, uint8 (n, channels, height, width): ranges come from the calibration's share of them,
-    the loss (of top-1 agreement) is judged on the `step.images` that follow in the same shuffled order, as far as there
-    are so many. Layers join in order of cost, then each is taken back that proves unneeded. BuildError where even all
-    layers in floats lose more, or where what is left does not run as integers.
+    a loss is judged on the `step.images` that follow in the same shuffled order, as far as there are so many.
+    BuildError where even all layers in floats lose more, or where what is left does not run as integers.
     """
     calibration = step.calibration
     order = np.random.default_rng(calibration.seed).permutation(len(images))
-    judged = images[order[calibration.images :][: step.images]]
-    if len(judged) == 0:
-        raise BuildError(
-            f"{calibration.images} of {len(images)} images calibrate, which leaves none to judge the loss by; "
-            "lower the calibration's images"
-        )
-    spans = quantize.calibrate(source, images[order[: calibration.images]], calibration)
-    expected = fidelity.predict(source, judged)
+    shown = images[order[: calibration.images]]
+    spans = quantize.calibrate(source, shown, calibration)
 
-    def loss(wide: tuple[str, ...]) -> float:
+    def write(wide: Sequence[str]) -> Path:
         chosen = dataclasses.replace(calibration, wide=(*calibration.wide, *wide))
         quantize.write(source, target, spans, chosen, metadata)
-        return 1 - fidelity.agreement(expected, fidelity.predict(target, judged))
+        return target
+
+    def ranked() -> list[str]:
+        costs = by_layer(source, shown, calibration, spans)
+        return [name for name, _ in costs if name not in calibration.wide]
+
+    if step.loss is not None:
+        judged = images[order[calibration.images :][: step.images]]
+        wide = _fewest_within_loss(source, judged, step.loss, write, ranked)
+    else:
+        wide = _most_within_time(images.shape[1:], step.slowdown or 0.0, write, ranked())
+    write(wide)
+    wide = (*calibration.wide, *wide)
+    quantize.check(target, dataclasses.replace(calibration, wide=wide))
+    return wide
+
+
+def _fewest_within_loss(
+    source: Path,
+    judged: NDArray[np.uint8],
+    limit: float,
+    write: Callable[[Sequence[str]], Path],
+    ranked: Callable[[], list[str]],
+) -> tuple[str, ...]:
+    """Layers join in order of cost until the loss is within the limit, then each is taken back that proves unneeded."""
+    if len(judged) == 0:
+        raise BuildError(
+            "all training images calibrate, which leaves none to judge the loss by; lower the calibration's images"
+        )
+    expected = fidelity.predict(source, judged)
+
+    def loss(wide: Sequence[str]) -> float:
+        return 1 - fidelity.agreement(expected, fidelity.predict(write(wide), judged))
 
     wide: tuple[str, ...] = ()
     found = loss(wide)
-    if found > step.loss:
-        ranked = by_layer(source, images[order[: calibration.images]], calibration, spans)
-        waiting = [name for name, _ in ranked if name not in calibration.wide]
-        while found > step.loss:
-            if not waiting:
-                raise BuildError(
-                    f"{source}: with all {len(wide)} layers in floats the int8 model still loses {found:.4f} of its "
-                    f"agreement, more than {step.loss}; the sums between them cost that. Allow a larger loss"
-                )
-            wide = (*wide, waiting.pop(0))
-            found = loss(wide)
-        for name in reversed(wide[:-1]):  # the last one was needed
-            fewer = tuple(other for other in wide if other != name)
-            wide = fewer if loss(fewer) <= step.loss else wide
-        loss(wide)
-    wide = (*calibration.wide, *wide)
-    quantize.check(target, dataclasses.replace(calibration, wide=wide))
+    if found <= limit:
+        return wide
+    waiting = ranked()
+    while found > limit:
+        if not waiting:
+            raise BuildError(
+                f"{source}: with all {len(wide)} layers in floats the int8 model still loses {found:.4f} of its "
+                f"agreement, more than {limit}; the sums between them cost that. Allow a larger loss"
+            )
+        wide = (*wide, waiting.pop(0))
+        found = loss(wide)
+    for name in reversed(wide[:-1]):  # the last one was needed
+        fewer = tuple(other for other in wide if other != name)
+        wide = fewer if loss(fewer) <= limit else wide
+    return wide
+
+
+def _most_within_time(
+    shape: tuple[int, ...], slowdown: float, write: Callable[[Sequence[str]], Path], ranked: Sequence[str]
+) -> tuple[str, ...]:
+    """Layers join in order of cost; one that would exceed the limit is passed over, as a cheaper one may still fit."""
+    limit_ms = (1 + slowdown) * fastest_ms(write(()), shape)
+    wide: tuple[str, ...] = ()
+    for name in ranked:
+        if fastest_ms(write((*wide, name)), shape) <= limit_ms:
+            wide = (*wide, name)
     return wide
 
 

@@ -1,0 +1,1 @@
+"""Making networks and graphs smaller: pruning, quantization, narrower floats."""

@@ -1,0 +1,1 @@
+"""ONNX files: written, exported, and asked what they answer."""

@@ -1,0 +1,1 @@
+"""What a classifier is worth beyond top-1."""
