@@ -14,7 +14,8 @@ import torch
 from harness.artifacts.onnx_file import inspect
 from harness.artifacts.onnx_session import open_session
 from harness.errors import BuildError
-from harness.variants.graphs import export, fidelity
+from harness.model.recipe import Initialise
+from harness.variants.graphs import export, fidelity, files
 from harness.variants.networks import catalog
 
 SHAPE = (3, 32, 32)
@@ -26,7 +27,7 @@ FAST_PARAMETERS = FAST_FILTERS + 4 * 64 + 3 * 128 + 3 * 256 + 256 * 10
 @pytest.fixture
 def network() -> torch.nn.Module:
     """The student with batch norms that have seen data: fresh ones fold into nothing."""
-    network = catalog.create("fast", 0)
+    network = catalog.create(Initialise("fast", seed=0))
     generator = torch.Generator().manual_seed(0)
     for module in network.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
@@ -63,7 +64,7 @@ def test_facts_of_the_student(network: torch.nn.Module, tmp_path: Path) -> None:
 def test_half_storage_halves_the_file_and_keeps_the_answers(network: torch.nn.Module, tmp_path: Path) -> None:
     full, half = tmp_path / "full.onnx", tmp_path / "half.onnx"
     export.export(network, SHAPE, {}, full)
-    assert export.store_half(full, half, export.seeded_images(20, SHAPE))
+    assert files.store_half(full, half, export.seeded_images(20, SHAPE))
     assert half.stat().st_size < 0.51 * full.stat().st_size
     facts = inspect(half, {})
     assert (facts.precision, facts.parameters) == ("fp32", FAST_PARAMETERS)
@@ -72,7 +73,7 @@ def test_half_storage_halves_the_file_and_keeps_the_answers(network: torch.nn.Mo
 def test_runtimes_fold_the_casts_away(network: torch.nn.Module, tmp_path: Path) -> None:
     full, half, optimized = (tmp_path / f"{name}.onnx" for name in ("full", "half", "optimized"))
     export.export(network, SHAPE, {}, full)
-    export.store_half(full, half, export.seeded_images(20, SHAPE))
+    files.store_half(full, half, export.seeded_images(20, SHAPE))
     open_session(half, threads=1, optimization="enable_basic", save_to=optimized)
     assert not [node for node in onnx.load_model(optimized).graph.node if node.op_type == "Cast"]
 
@@ -80,7 +81,7 @@ def test_runtimes_fold_the_casts_away(network: torch.nn.Module, tmp_path: Path) 
 def test_the_same_network_gives_the_same_bytes(network: torch.nn.Module, tmp_path: Path) -> None:
     for name in ("one", "other"):
         export.export(network, SHAPE, {"variant": "fast"}, tmp_path / name)
-        export.store_half(tmp_path / name, tmp_path / f"{name}.half", export.seeded_images(4, SHAPE))
+        files.store_half(tmp_path / name, tmp_path / f"{name}.half", export.seeded_images(4, SHAPE))
     assert (tmp_path / "one").read_bytes() == (tmp_path / "other").read_bytes()
     assert (tmp_path / "one.half").read_bytes() == (tmp_path / "other.half").read_bytes()
 

@@ -18,6 +18,10 @@ SUITES = Path(__file__).resolve().parents[2] / "suites"
 LOCK = read_lock(SUITES / "cifar10.lock.json")
 
 
+# Lower bounds of accuracy: the published students reach 90.1 %; the rest stays within a point of `fast`'s 93.3 %.
+PROMISED = {"paper-student": 0.901, "paper-student-int8": 0.90, "plain": 0.94, "plain-int8": 0.94}
+
+
 @pytest.fixture(scope="module")
 def first_images(shared: Path) -> Split:
     if not (shared / "data" / cifar10.FOLDER).is_dir():
@@ -26,8 +30,8 @@ def first_images(shared: Path) -> Split:
     return Split(whole.images[:500], whole.labels[:500], "the first 500", whole.dataset)
 
 
-def test_the_lock_holds_what_the_suite_can_release() -> None:
-    assert set(LOCK) == {"fast", "fast-int8"}
+def test_the_lock_holds_every_trained_variant_and_no_random_one() -> None:
+    assert set(LOCK) == {variant.name for variant in SUITE.variants if variant.recipe and variant.recipe.learning}
 
 
 @pytest.mark.parametrize("name", LOCK)
@@ -56,8 +60,9 @@ def test_artifact_computes_the_locked_signature(name: str) -> None:
     assert fidelity.signature(SUITES / LOCK[name].file, 0).values == pytest.approx(locked.values, abs=tolerance)
 
 
-def test_int8_has_no_float_convolution() -> None:
-    assert float_convolutions(SUITES / LOCK["fast-int8"].file) == []
+@pytest.mark.parametrize("name", [name for name in LOCK if LOCK[name].precision == "int8"])
+def test_int8_has_no_float_convolution(name: str) -> None:
+    assert float_convolutions(SUITES / LOCK[name].file) == []
 
 
 @pytest.mark.parametrize("name", LOCK)
@@ -65,7 +70,6 @@ def test_claimed_accuracy_holds_on_the_first_images(name: str, first_images: Spl
     claimed = LOCK[name].accuracy
     assert claimed is not None
     assert claimed.images == 10_000
-    assert claimed.top1 >= 0.91
+    assert claimed.top1 >= PROMISED.get(name, 0.925)
     found = fidelity.accuracy(fidelity.evaluate(SUITES / LOCK[name].file, first_images), first_images).top1
     assert found == pytest.approx(claimed.top1, abs=0.035)  # three standard errors of 500 images
-    assert found >= 0.88
