@@ -54,24 +54,54 @@ class Backend(Protocol):
 
 
 class Collector(Protocol):
-    """A group of sensor channels, read in the sensor process. A read costs less than 1 % of the period."""
+    """A group of sensor channels that is asked at a steady rate, in a thread of its own in the sensor process.
+
+    Made from one harness.agent.collectors.Place; ValueError there for options that it does not know.
+    """
 
     name: str
 
     def why_unavailable(self) -> str | None:
-        """None where readable, else the reason and the remedy."""
+        """None where readable, else the reason and the remedy, as "reason: remedy"."""
 
     def channels(self) -> Sequence[Any]:
-        """Channels in the order of `read`."""
+        """Channels in the order of `read`; fixed once `start` has returned."""
 
     def start(self) -> None:
         """Open what stays open."""
 
     def read(self) -> Sequence[float]:
-        """One reading per channel; NaN where it failed."""
+        """One reading per channel; NaN where it failed. OSError, ValueError, IndexError: all of it failed, this once."""
 
     def stop(self) -> None:
-        """Close what was opened."""
+        """Close what was opened; also called after a failed read, and from another thread than `read`."""
+
+
+class Feed(Protocol):
+    """A group of sensor channels that come when the source sends them: a child's lines, a recording, a stream.
+
+    All of Collector, but `wait` in place of `read`.
+    """
+
+    name: str
+
+    def why_unavailable(self) -> str | None:
+        """As of Collector."""
+
+    def channels(self) -> Sequence[Any]:
+        """As of Collector."""
+
+    def start(self) -> None:
+        """As of Collector; starts the source, and returns when its channels are known."""
+
+    def wait(self) -> tuple[float, Sequence[float]]:
+        """Block until the next reading; its time on time.perf_counter's clock, and one value per channel.
+
+        EOFError when there will be none any more, with the reason.
+        """
+
+    def stop(self) -> None:
+        """End the source; a `wait` in another thread then returns or raises EOFError."""
 
 
 class Conversation(Protocol):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
 from harness.errors import DeviceFileError, UsageError
 from harness.model.case import Settings
-from harness.model.codec import from_json
+from harness.model.codec import Json, from_json
+from harness.model.power import Power
 
 SCHEMA = 1
 
@@ -23,7 +25,11 @@ class Limits:
 
 @dataclass(frozen=True)
 class Device:
-    """One registered board. `backends` are those worth trying on it; what is installed there is asked of the board."""
+    """One registered board. `backends` are those worth trying on it; what is installed there is asked of the board.
+
+    sensor: options by collector, e.g. [sensor.plug] url = "http://..."; each collector knows its own. `period_s` in it
+    replaces sensor_period_s for that collector.
+    """
 
     schema: int
     name: str
@@ -34,6 +40,8 @@ class Device:
     sensor_period_s: float = 0.05
     settings: Settings = field(default_factory=Settings)
     limits: Limits = field(default_factory=Limits)
+    power: Power = field(default_factory=Power)
+    sensor: Mapping[str, Mapping[str, Json]] = field(default_factory=dict)
 
 
 def parse_device(text: str, where: str) -> Device:

@@ -40,7 +40,10 @@ class Samples:
 
 @dataclass(frozen=True)
 class Channel:
-    """One sensor channel. scope: what it covers (process, core, machine, ...); provenance: how the number arises."""
+    """One sensor channel. scope: what it covers (process, core, machine, ...); provenance: how the number arises.
+
+    For power (W) and energy (J) both are words of harness.model.power.
+    """
 
     collector: str
     name: str
@@ -70,7 +73,10 @@ class Environment:
 
 @dataclass(frozen=True)
 class Phases:
-    """Durations of the parts that are not steady state, and when steady state began and ended (board clock)."""
+    """Durations of the parts that are not steady state, and when steady state began and ended (board clock).
+
+    idle_*: the model is loaded and nothing is asked of it, just before warm-up and just after the steady part.
+    """
 
     import_s: float | None = None
     load_s: float | None = None
@@ -80,6 +86,10 @@ class Phases:
     warm_up_steady: bool | None = None
     steady_start_s: float | None = None
     steady_end_s: float | None = None
+    idle_before_start_s: float | None = None
+    idle_before_end_s: float | None = None
+    idle_after_start_s: float | None = None
+    idle_after_end_s: float | None = None
 
 
 @dataclass(frozen=True)

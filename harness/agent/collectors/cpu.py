@@ -14,13 +14,13 @@ class CpuCollector:
 
     name = "cpu"
 
-    def __init__(self, root, target, own):
-        self._stat_path = under(root, "proc", "stat")
+    def __init__(self, place):
+        self._stat_path = under(place.root, "proc", "stat")
         self._ticks = float(ticks_per_second())
         self._cores = [int(core) for core, _ in _CORE.findall(read_text(self._stat_path) or "")]
         self._clock_paths = {}
         for core in self._cores:
-            path = under(root, "sys/devices/system/cpu/cpu{}/cpufreq/scaling_cur_freq".format(core))
+            path = under(place.root, "sys/devices/system/cpu/cpu{}/cpufreq/scaling_cur_freq".format(core))
             if os.access(path, os.R_OK):
                 self._clock_paths[core] = path
         self._stat, self._clocks = None, []

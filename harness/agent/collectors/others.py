@@ -15,10 +15,10 @@ class OthersCollector:
 
     name = "others"
 
-    def __init__(self, root, target, own):
-        self._stat_path = under(root, "proc", "stat")
-        self._process_paths = [under(root, "proc", str(pid), "stat") for pid in (target, own)]
-        self._pressure_path = under(root, "proc/pressure/cpu")
+    def __init__(self, place):
+        self._stat_path = under(place.root, "proc", "stat")
+        self._process_paths = [under(place.root, "proc", str(pid), "stat") for pid in (place.target, place.own)]
+        self._pressure_path = under(place.root, "proc/pressure/cpu")
         self._ticks = float(ticks_per_second())
         self._stat, self._processes, self._pressure = None, [], None
 

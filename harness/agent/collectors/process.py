@@ -23,9 +23,9 @@ class ProcessCollector:
 
     name = "process"
 
-    def __init__(self, root, target, own):
-        self._status_path = under(root, "proc", str(target), "status")
-        self._stat_path = under(root, "proc", str(target), "stat")
+    def __init__(self, place):
+        self._status_path = under(place.root, "proc", str(place.target), "status")
+        self._stat_path = under(place.root, "proc", str(place.target), "stat")
         self._status = self._stat = None
 
     def why_unavailable(self):

@@ -11,8 +11,8 @@ class ThermalCollector:
 
     name = "thermal"
 
-    def __init__(self, root, target, own):
-        self._folder = under(root, "sys/class/thermal")
+    def __init__(self, place):
+        self._folder = under(place.root, "sys/class/thermal")
         self._zones = []
         for entry in sorted(_listed(self._folder)):
             path = os.path.join(self._folder, entry, "temp")

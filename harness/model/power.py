@@ -1,0 +1,51 @@
+"""Words and values of power: where it is read, how a figure arises, and which channels make up a board's total."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+from harness.errors import UsageError
+
+# Where a total is read. Two of them are never compared silently.
+Scope = Literal[
+    "wall", "board input", "module input", "sum of rails", "PMIC rails", "package", "GPU", "battery", "rail"
+]  # fmt: skip
+# How a power or energy value arises; as harness.agent.collectors.PROVENANCES says it on the board.
+Provenance = Literal["external meter", "board rail", "hardware counter", "modelled", "replayed"]
+# Only these enter a measured column, a front or a gate.
+MEASURED: frozenset[Provenance] = frozenset({"external meter", "board rail", "hardware counter"})
+
+
+@dataclass(frozen=True)
+class PowerTotal:
+    """One way to a device's total.
+
+    channels: "collector:channel" each, all needed, added up; a channel may be a pattern with *, which must match
+    exactly one (two GPUs need two totals or two entries). step_w: the coarsest step its readings move in, if known.
+    caveats: what a reader must know of this figure; each becomes a note in the record.
+    """
+
+    channels: tuple[str, ...]
+    scope: Scope
+    step_w: float | None = None
+    caveats: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for channel in self.channels:
+            if not re.fullmatch(r"[a-z0-9-]+:\S+", channel):
+                raise UsageError(f"{channel!r} is no channel; write collector:channel, for example ina:VDD_IN_power")
+        if not self.channels:
+            raise UsageError("a total needs at least one channel")
+
+
+@dataclass(frozen=True)
+class Power:
+    """What is known of a device's power: totals, best first (the first one that can be read is the energy; others of
+    the same scope check it), and the channels that lie inside a total, drawn as its parts and never added to it."""
+
+    totals: tuple[PowerTotal, ...] = ()
+    parts: tuple[str, ...] = ()
+    # Idle with the model loaded, before and after the steady part; nothing is waited for where no total can be read.
+    idle_s: float = 2.0
