@@ -23,6 +23,7 @@ def machine_facts(root):
         "cpu": _field(cpuinfo, "model name") or _board_model(root),
         "instruction_sets": [flag for flag in _TELLING_FLAGS if flag in _flags(cpuinfo)],
         "hypervisor": "hypervisor" in _flags(cpuinfo),
+        "emulated": _emulated(root, platform.machine()),
         "cores": os.cpu_count(),
         "cores_allowed": len(os.sched_getaffinity(0)),
         "memory_bytes": _meminfo(root, "MemTotal"),
@@ -65,6 +66,27 @@ def _governors(root):
 def _meminfo(root, key):
     match = re.search(r"^{}:\s+(\d+) kB".format(key), read_text(under(root, "proc/meminfo")) or "", re.MULTILINE)
     return int(match.group(1)) * 1024 if match else None
+
+
+def _emulated(root, machine):
+    """What an emulated processor stands on, e.g. "aarch64 on x86"; None on a real one, or where nothing tells.
+
+    User-mode emulators answer uname and /proc/cpuinfo for their guest and pass /sys through: the kernel's own name of
+    the processor is then of another family.
+    """
+    alias = read_text(under(root, "sys/devices/system/cpu/modalias")) or ""
+    match = re.match(r"cpu:type:([^:,]+)", alias)
+    if match is None or _family(match.group(1)) == _family(machine):
+        return None
+    return "{} on {}".format(machine, match.group(1))
+
+
+def _family(name):
+    # A 32-bit process on a 64-bit kernel of its own family is no emulation.
+    lowered = name.lower()
+    if re.match(r"x86|i[3-6]86|amd64", lowered):
+        return "x86"
+    return "arm" if lowered.startswith(("arm", "aarch64")) else lowered
 
 
 def _field(cpuinfo, key):

@@ -53,6 +53,7 @@ class Agent:
             "infer": self.infer,
             "measure": self.measure,
             "observe": self.observe,
+            "profile": self.profile,
             "evaluate": self.evaluate,
             "bye": dict,
         }
@@ -72,18 +73,17 @@ class Agent:
         self._root = root
         return {"protocol": PROTOCOL, "pid": os.getpid(), "facts": facts.machine_facts(root)}
 
-    def probe(self, collectors, runtimes):
-        """For doctor: which collectors and backends would work here; reasons for those that would not."""
-        settings = {"names": collectors, "root": self._root, "target": os.getpid()}
-        usable, unavailable = sensors.open_collectors(settings)
-        found = {"collectors": {}, "unavailable": unavailable, "backends": {}, "backends_unavailable": {}}
-        for collector in usable:
-            values = collector.read()
-            found["collectors"][collector.name] = [
-                [channel.name, channel.unit, None if value != value else value]
-                for channel, value in zip(collector.channels(), values)
-            ]
-            collector.stop()
+    def probe(self, collectors, runtimes, options, period_s):
+        """For doctor: which collectors and backends would work here, what they read and how often they renew it.
+
+        Reasons for those that would not. `options`: by collector.
+        """
+        settings = {"names": collectors, "root": self._root, "target": os.getpid(), "options": options}
+        found = dict(
+            sensors.survey_all(dict(settings, period_s=period_s)),
+            backends={},
+            backends_unavailable={},
+        )
         for name in runtimes:
             backend = resolve(backends.TABLE, "backend", name)()
             reason = backend.why_unavailable()
@@ -132,12 +132,17 @@ class Agent:
         signature, finite = outputs.signature(self._session.outputs())
         return {"signature": signature, "finite": finite}
 
-    def measure(self, scenario, inputs, path):
-        """First inference, warm-up, steady state. Columns go to `path`; the signature is of the last timed step."""
+    def measure(self, scenario, inputs, path, idle_s):
+        """First inference, idle, warm-up, steady state, idle. Columns go to `path`; the signature is of the last step.
+
+        `idle_s`: how long the loaded model is left alone before and after, for what an idle board draws; 0: not at all.
+        """
         session, first = self._session, self._first_inference(inputs)
         drive = resolve(scenarios.TABLE, "scenario", scenario["kind"])
+        before = measure.idle(session.clock, idle_s)
         run = drive(session.step, session.clock, scenario, first["first_inference_s"])
         memory = memory_now(self._root, os.getpid())
+        after = measure.idle(session.clock, idle_s)
         wire.write_columns(path, run["warm_up"].columns("warm_up") + run["samples"].columns("samples"))
         reply = {
             "warm_up_count": run["warm_up"].count,
@@ -148,6 +153,13 @@ class Agent:
             "steady_end_s": run["end"],
             "memory_end": memory,
         }
+        if idle_s > 0:
+            reply.update(
+                idle_before_start_s=before[0],
+                idle_before_end_s=before[1],
+                idle_after_start_s=after[0],
+                idle_after_end_s=after[1],
+            )
         return self._finish(dict(reply, **first))
 
     def observe(self, scenario, inputs, path, arms, block_s):
@@ -194,6 +206,17 @@ class Agent:
         columns, finite = outputs.predict(self._session, images, batch, limit)
         wire.write_columns(path, columns)
         return {"finite": finite, "evaluate_s": time.perf_counter() - begin}
+
+    def profile(self, backend, artifact, options, inputs):
+        """What the runtime executed, by its own account: operators with provider, precision, count and duration.
+
+        Asked after everything was measured, of a second session: profiling slows the one it watches. None where the
+        runtime keeps no account.
+        """
+        runtime = resolve(backends.TABLE, "backend", backend)()
+        if not hasattr(runtime, "profile"):
+            return {"operators": None}
+        return {"operators": runtime.profile(artifact, options, outputs.load_inputs(inputs))}
 
     def end(self):
         """Leave nothing running."""

@@ -4,6 +4,7 @@ Nothing in here allocates per inference, and garbage collection is off in the me
 """
 
 import gc
+import time
 from array import array
 from contextlib import contextmanager
 
@@ -147,6 +148,14 @@ def alternating_blocks(step, clock, plan, switch):
             )
             storage.end_block()
     return storage
+
+
+def idle(clock, duration_s):
+    """Leave the loaded model alone for so long; returns (begin, end) on its clock."""
+    begin = clock()
+    if duration_s > 0:
+        time.sleep(duration_s)
+    return begin, clock()
 
 
 @contextmanager

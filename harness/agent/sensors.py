@@ -1,7 +1,7 @@
-"""The sensor process: polls every collector on the loop's clock, from another process and another core.
+"""The sensor process: reads every collector on the loop's clock, from another process and another core.
 
-A thread in the measured process would steal its interpreter lock and show up in the tail. Readings stay in
-memory until the end, so that no disk write falls into the measurement.
+A thread in the measured process would steal its interpreter lock and show up in the tail. Readings stay in memory
+until the end, so that no disk write falls into the measurement. `polling` reads; this watches, and answers.
 """
 
 import json
@@ -10,25 +10,40 @@ import select
 import subprocess
 import sys
 import time
-from array import array
 from contextlib import suppress
 
-from . import collectors, wire
+from . import collectors, polling, wire
+from .collectors.process import memory_now
 from .tables import resolve
+
+# So long all collectors together get for their first reading; tegrastats itself takes a second or two.
+OPENING_S = 8.0
+# So long a thread that is told to stop gets, before it is left behind.
+LEAVING_S = 1.0
+WATCH_S = 0.25
+# Doctor waits so long for the first reading of one that tells by itself.
+FIRST_FEED_S = 1.5
 
 
 class SensorProcess:
     """The measured process's handle on its sensor process."""
 
     def __init__(self, launch, settings):
-        """`launch`: the command that starts this agent; `settings`: names, root, target, period_s, cores, path."""
+        """`launch`: the command that starts this agent.
+
+        settings: names, root, target, period_s, cores, path; options by collector's name, where one has any.
+        """
         self._settings = settings
         self._process = subprocess.Popen(
             launch + ["sensors", json.dumps(settings)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
         )
 
     def ready(self):
-        """Wait until the first row was read; returns {"unavailable": {collector: reason}, "cores": [...]}."""
+        """Wait until the first row was read.
+
+        Returns {"unavailable": {collector: reason}, "cores": [...]} and, of those with power channels, by collector
+        "update_period_s" (null where it did not show) and "read_s".
+        """
         return self._hear()
 
     def switch(self, arm):
@@ -41,7 +56,10 @@ class SensorProcess:
         self._hear()
 
     def stop(self):
-        """End the polling; returns {"channels": [...], "reads": n, "busy_s": ...}. Columns are in the file by then."""
+        """End the polling; returns channels, reads, busy_s, peak_rss_bytes, lost, details. Columns are in the file.
+
+        lost: for each time that a collector fell silent, {"collector", "last_s", "seen_s", "reason"}.
+        """
         self.switch("stop")
         found = self._hear()
         self._process.stdin.close()
@@ -69,71 +87,142 @@ class SensorProcess:
 
 
 def main(settings):
-    """The sensor process itself: poll until "stop" arrives, then write the columns. Ends too when its parent dies."""
+    """The sensor process itself: read until "stop" arrives, then write the columns. Ends too when its parent dies."""
     in_force = _move_away(settings["cores"])
-    usable, unavailable = open_collectors(settings)
-    rows, times = [array("d") for _ in usable], [array("d") for _ in usable]
-    _poll(usable, times, rows)
-    _say({"unavailable": unavailable, "cores": in_force})
-    word, polling, period_s = "on", True, settings["period_s"]
-    next_read = time.perf_counter() + period_s
-    while word in ("on", "off"):
-        remaining = max(0.0, next_read - time.perf_counter()) if polling else None
-        if select.select([sys.stdin], [], [], remaining)[0]:
+    control = polling.Control()
+    sources = open_sources(settings, control)
+    usable = [source for source in sources if source.unavailable is None]
+    watch = Watch(usable, control)
+    powered = [source for source in usable if source.read_s is not None]
+    _say(
+        {
+            "unavailable": {source.name: source.unavailable for source in sources if source.unavailable is not None},
+            "cores": in_force,
+            "update_period_s": {source.name: source.update_period_s for source in powered},
+            "read_s": {source.name: source.read_s for source in powered},
+        }
+    )
+    while control.word != "stop":
+        if select.select([sys.stdin], [], [], WATCH_S)[0]:
             word = sys.stdin.readline().strip()
             if not word:
                 return 1  # the measured process is gone, and nobody is left to hear an answer
-            polling = word == "on"
-            _say({"polling": polling})
-            next_read = time.perf_counter() + (0.0 if polling else period_s)
-        else:
-            _poll(usable, times, rows)
-            # After a stall the missed readings stay missed: a burst of late ones would tell nothing.
-            next_read = max(next_read + period_s, time.perf_counter())
-    _poll(usable, times, rows)
-    _say(_finish(settings["path"], usable, times, rows))
+            control.say(word)
+            _say({"polling": word == "on"})
+        watch.look()
+    _say(_finish(settings, usable, watch, control))
     return 0
 
 
-def open_collectors(settings):
-    """Make and start the named collectors. Returns the usable ones and {name: reason} of the others."""
-    usable, unavailable = [], {}
+def open_sources(settings, control):
+    """Start all named collectors side by side. Returns every source, those that answer too late as unavailable.
+
+    KeyError for a name that is not in the table.
+    """
+    options = settings.get("options", {})
+    sources = []
     for name in settings["names"]:
-        collector = resolve(collectors.TABLE, "collector", name)(settings["root"], settings["target"], os.getpid())
-        reason = collector.why_unavailable()
-        if reason is None:
-            collector.start()
-            usable.append(collector)
-        else:
-            unavailable[name] = reason
-    return usable, unavailable
+        own = dict(options.get(name, {}))
+        period_s = float(own.pop("period_s", settings["period_s"]))
+        place = collectors.Place(settings["root"], settings["target"], os.getpid(), period_s, own)
+        sources.append(polling.Source(name, resolve(collectors.TABLE, "collector", name), place, control))
+    patience_s = settings.get("opening_s", OPENING_S)
+    deadline = control.clock() + patience_s
+    for source in sources:
+        source.start()
+    for source in sources:
+        if not source.ready.wait(max(0.0, deadline - control.clock())):
+            source.unavailable = "did not answer within {:g} s: see `dmesg`; its bus or driver hangs".format(patience_s)
+    return sources
 
 
-def _poll(usable, times, rows):
-    for index, collector in enumerate(usable):
-        before = time.perf_counter()
-        try:
-            values = collector.read()
-        except (OSError, ValueError, IndexError):
-            # The file went away or changed under the read: the reading is missing, the polling goes on.
-            values = [collectors.NAN] * len(collector.channels())
-        # Stamped at the middle of the read: half its length is then the largest error.
-        times[index].append((before + time.perf_counter()) / 2)
-        rows[index].extend(values)
+def survey_all(settings):
+    """What every named collector reads here: {"collectors": {name: {...}}, "unavailable": {name: reason}}.
+
+    Of each: channels as [name, unit, scope, provenance, value or null], period_s, update_period_s and read_s.
+    """
+    control = polling.Control()
+    sources = open_sources(settings, control)
+    usable = [source for source in sources if source.unavailable is None]
+    waited_until = control.clock() + FIRST_FEED_S
+    while any(not source.times for source in usable) and control.clock() < waited_until:
+        time.sleep(0.05)
+    _leave(usable, control)
+    return {
+        "collectors": {source.name: _surveyed(source) for source in usable},
+        "unavailable": {source.name: source.unavailable for source in sources if source.unavailable is not None},
+    }
 
 
-def _finish(path, usable, times, rows):
+def _surveyed(source):
+    last = source.columns()[1:]
+    return {
+        "channels": [
+            [channel.name, channel.unit, channel.scope, channel.provenance, _known(column[-1:])]
+            for channel, (_, column) in zip(source.channels, last)
+        ],
+        "period_s": source.period_s,
+        "update_period_s": source.update_period_s,
+        "read_s": source.read_s,
+    }
+
+
+def _known(values):
+    return values[0] if len(values) and values[0] == values[0] else None
+
+
+class Watch:
+    """Notices sources that fell silent or ended; each time of silence is told once, at once, and kept."""
+
+    def __init__(self, sources, control):
+        self.lost = []
+        self._sources, self._control, self._silent = sources, control, set()
+
+    def look(self):
+        """Look at all sources once."""
+        if self._control.word != "on":
+            return
+        now = self._control.clock()
+        for source in self._sources:
+            silent_s = source.silent_for(now)
+            if source.ended is not None or silent_s:
+                if source.name not in self._silent:
+                    reason = source.ended or "no reading for {:.2f} s".format(silent_s)
+                    self._tell(source, now, reason)
+                self._silent.add(source.name)
+            else:
+                self._silent.discard(source.name)
+
+    def _tell(self, source, now, reason):
+        event = {"collector": source.name, "last_s": source.last_s, "seen_s": now, "reason": reason}
+        self.lost.append(event)
+        sys.stderr.write("sensor {} was lost: {}\n".format(source.name, reason))
+        sys.stderr.flush()
+
+
+def _leave(usable, control):
+    control.say("stop")
+    deadline = control.clock() + LEAVING_S
+    for source in usable:
+        source.end(max(0.0, deadline - control.clock()))
+
+
+def _finish(settings, usable, watch, control):
+    _leave(usable, control)
     columns, channels = [], []
-    for index, collector in enumerate(usable):
-        listed = collector.channels()
-        columns.append(("time:" + collector.name, times[index]))
-        for position, channel in enumerate(listed):
-            columns.append((collector.name + ":" + channel.name, rows[index][position :: len(listed)]))
-            channels.append(dict(channel._asdict(), collector=collector.name))
-        collector.stop()
-    wire.write_columns(path, columns)
+    for source in usable:
+        columns += source.columns()
+        channels += [dict(channel._asdict(), collector=source.name) for channel in source.channels]
+    wire.write_columns(settings["path"], columns)
     usage = os.times()
-    return {"channels": channels, "reads": max([len(column) for column in times] or [0]), "busy_s": usage[0] + usage[1]}
+    return {
+        "channels": channels,
+        "reads": max([len(source.times) for source in usable] or [0]),
+        "busy_s": usage[0] + usage[1],
+        "peak_rss_bytes": memory_now(settings["root"], os.getpid()).get("peak_rss_bytes"),
+        "lost": watch.lost,
+        "details": {source.name: source.details for source in usable if source.details},
+    }
 
 
 def _move_away(cores):

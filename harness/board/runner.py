@@ -16,6 +16,7 @@ from typing import TypeAlias
 
 from harness.agent import measure, wire
 from harness.board.link import Link
+from harness.board.window import power_window
 from harness.errors import AgentError
 from harness.model.case import Case, PlannedTrial
 from harness.model.codec import Json, to_json
@@ -106,7 +107,12 @@ def probe(board: Board) -> dict[str, Json]:
         found = link.hello()
         device = board.device
         answer = link.ask(
-            "probe", PREPARE_TIMEOUT_S, collectors=list(device.collectors), runtimes=list(device.backends)
+            "probe",
+            PREPARE_TIMEOUT_S,
+            collectors=list(device.collectors),
+            runtimes=list(device.backends),
+            options=to_json(device.sensor),
+            period_s=device.sensor_period_s,
         )
         return {"facts": found["facts"], **answer}
 
@@ -178,7 +184,12 @@ class _InProgress:
         sensors = None
         if self.job.planned.mode != "accuracy":
             path = self._scratch("traces")
-            sensors = {"names": list(device.collectors), "period_s": device.sensor_period_s, "path": path}
+            sensors = {
+                "names": list(device.collectors),
+                "period_s": device.sensor_period_s,
+                "path": path,
+                "options": to_json(device.sensor),
+            }
         notes.environment["requested"] = dict(to_json(settings))
         prepared = self.link.ask(
             "prepare", PREPARE_TIMEOUT_S, affinity=settings.affinity, nice=settings.nice, sensor_settings=sensors
@@ -187,7 +198,34 @@ class _InProgress:
         notes.environment["facts"]["sensors"] = prepared.get("sensors", {})
 
     def _measure(self) -> None:
-        self._take(self.link.ask("measure", self._longest_s(), **self._what()))
+        case, device = self.job.case, self.board.device
+        sensed = self.notes.environment["facts"]["sensors"]
+        scenario, idle_s = power_window(case.scenario, device, sensed)
+        self.notes.environment["requested"].update(steady_min_duration_s=scenario.stop.min_duration_s, idle_s=idle_s)
+        what = {**self._what(), "scenario": to_json(scenario)}
+        self._take(self.link.ask("measure", self._longest_s() + 2 * idle_s, idle_s=idle_s, **what))
+        if self.job.planned.launch == 0:
+            self._profile()
+
+    def _profile(self) -> None:
+        """What the runtime says it executed; asked last, and where it fails nothing measured is lost."""
+        case, material = self.job.case, self.job.material
+        facts = self.notes.environment["facts"]
+        options = {"threads": case.settings.threads, **case.options}
+        try:
+            answer = self.link.ask(
+                "profile",
+                LOAD_TIMEOUT_S,
+                backend=case.backend,
+                artifact=material.artifact,
+                options=options,
+                inputs=material.inputs,
+            )
+        except AgentError as error:
+            facts["operators_missing"] = str(error)
+        else:
+            if answer["operators"] is not None:
+                facts["operators"] = answer["operators"]
 
     def _observe(self) -> None:
         arms = self.notes.arms = _observer_arms(self.job.case.input_seed + self.job.planned.launch)
@@ -227,7 +265,8 @@ class _InProgress:
         sensors = reply["sensors"]
         if sensors is not None:
             notes.traces = _traces(sensors["channels"], self._fetch(self._scratch("traces")))
-            notes.environment["facts"]["sensors"].update(reads=sensors["reads"], busy_s=sensors["busy_s"])
+            kept = ("reads", "busy_s", "peak_rss_bytes", "lost", "details")
+            notes.environment["facts"]["sensors"].update({name: sensors[name] for name in kept})
 
     def _scratch(self, name: str) -> str:
         """A file on the board that no other trial of any run uses."""

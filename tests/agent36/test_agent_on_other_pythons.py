@@ -40,11 +40,20 @@ def trial(python: str, folder: Path, mode: str) -> dict[str, Any]:
     sensors = {"names": COLLECTORS, "period_s": 0.01, "path": transport.scratch("traces")}
     with Link(transport.talk([])) as link:
         found = {"hello": link.hello()}
-        found["probe"] = link.ask("probe", PATIENCE_S, collectors=COLLECTORS, runtimes=["null", "onnxruntime"])
+        found["probe"] = link.ask(
+            "probe",
+            PATIENCE_S,
+            collectors=COLLECTORS,
+            runtimes=["null", "onnxruntime"],
+            options={},
+            period_s=0.01,
+        )
         found["prepare"] = link.ask("prepare", PATIENCE_S, affinity="last", nice=0, sensor_settings=sensors)
         found["load"] = link.ask("load", PATIENCE_S, backend="null", artifact=script(folder), options={"threads": 1})
         if mode == "observe":
             arguments.update(arms=["on", "off", "off", "on"], block_s=BLOCK_S)
+        else:
+            arguments.update(idle_s=0.0)
         found["reply"] = link.ask(mode, PATIENCE_S, **arguments)
         assert link.ask("bye", PATIENCE_S) == {}
     found["columns"] = wire.read_columns(arguments["path"])
@@ -88,7 +97,7 @@ def test_sensors_keep_time_beside_the_loop(python: str, mode: str, tmp_path: Pat
     sensors = found["reply"]["sensors"]
     for channel in sensors["channels"]:
         times, values = (found["traces"][name] for name in named(channel))
-        assert len(times) == len(values) == sensors["reads"] >= 2
+        assert sensors["reads"] >= len(times) == len(values) >= 2
         assert list(times) == sorted(times)
 
 

@@ -17,11 +17,12 @@ SOURCES = Path(agent.__file__).parent
 # All of them are in Python 3.6. A new name needs a look at the 3.6 documentation, and a line here.
 STANDARD = frozenset(
     {
-        "array", "collections", "contextlib", "gc", "hashlib", "importlib", "json", "math", "os", "platform", "re",
-        "select", "signal", "subprocess", "sys", "time", "traceback",
+        "array", "collections", "contextlib", "csv", "ctypes", "datetime", "errno", "fcntl", "gc", "glob", "hashlib",
+        "importlib", "io", "json", "math", "os", "platform", "re", "select", "shutil", "signal", "struct", "subprocess",
+        "sys", "tempfile", "threading", "time", "traceback", "urllib", "warnings",
     }
 )  # fmt: skip
-LATE = frozenset({"numpy", "onnxruntime"})
+LATE = frozenset({"joulescope", "jtop", "numpy", "onnxruntime", "pyRAPL", "pynvml"})
 
 
 def refused_imports(source: str) -> list[str]:

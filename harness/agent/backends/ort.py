@@ -1,6 +1,12 @@
 """ONNX Runtime on the CPU. Owns the session settings; they are the same in `nox -s overhead`, which checks the loop."""
 
+import json
+import os
+import tempfile
 import time
+
+# Inferences under the profiler after the first, which allocates.
+PROFILED = 4
 
 
 class OnnxRuntime:
@@ -27,6 +33,51 @@ class OnnxRuntime:
     def load(self, artifact, options):
         """A session over the file `artifact`. options: threads (intra-op), optimized (the graph; default yes)."""
         return OnnxSession(artifact, options)
+
+    def profile(self, artifact, options, arrays):
+        """Run the model a few times under the runtime's own profiler; what it executed, by operator.
+
+        Returns [{"op", "provider", "precision", "count", "duration_s"}] of one inference: count is kernels, duration
+        their mean sum. precision: the element type of a kernel's first input, which is what it computes in.
+        """
+        with tempfile.TemporaryDirectory() as folder:
+            settings = session_options(options["threads"], options.get("optimized", True))
+            settings.enable_profiling = True
+            settings.profile_file_prefix = os.path.join(folder, "profile")
+            import onnxruntime
+
+            session = onnxruntime.InferenceSession(artifact, settings, providers=["CPUExecutionProvider"])
+            for _ in range(1 + PROFILED):
+                session.run(None, dict(arrays))
+            with open(session.end_profiling(), encoding="utf-8") as source:
+                return operators(json.load(source), 1 + PROFILED)
+
+
+def operators(events, runs):
+    """Kernel events of onnxruntime's profile (a Chrome trace) summed by operator, provider and precision."""
+    found = {}
+    for event in events:
+        if event.get("cat") != "Node" or not event.get("name", "").endswith("_kernel_time"):
+            continue
+        about = event["args"]
+        key = (about["op_name"], about.get("provider", ""), _precision(about.get("input_type_shape", [])))
+        count, duration_us = found.get(key, (0, 0.0))
+        found[key] = (count + 1, duration_us + event["dur"])
+    return [
+        {
+            "op": op,
+            "provider": provider,
+            "precision": precision,
+            "count": count / float(runs),
+            "duration_s": duration_us / 1e6 / runs,
+        }
+        for (op, provider, precision), (count, duration_us) in sorted(found.items(), key=lambda item: -item[1][1])
+    ]
+
+
+def _precision(types):
+    """Element type of the first input as the profile names it: "float", "uint8"; empty where it has none."""
+    return next((name for first in types[:1] for name in first), "")
 
 
 def session_options(threads, optimized=True):

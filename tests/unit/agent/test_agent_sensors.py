@@ -1,17 +1,15 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 import subprocess
 import sys
-from array import array
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from harness.agent import collectors, sensors, wire
+from harness.agent import polling, sensors, wire
 from harness.board import pack
 from tests.support.agent_side import tree
 
@@ -59,6 +57,8 @@ def test_readings_come_with_their_times_and_the_missing_with_their_reasons(
     ]
     assert found["reads"] == 2
     assert found["busy_s"] > 0
+    assert found["peak_rss_bytes"] is None  # the tree shows no such process
+    assert (found["lost"], found["details"]) == ([], {})
     columns = wire.read_columns(settings["path"])
     assert list(columns["thermal:cpu_0"]) == [45.5, 45.5]
     first, last = columns["time:thermal"]
@@ -102,35 +102,4 @@ def test_it_ends_quietly_when_the_measured_process_is_gone(tmp_path: Path, setti
 
 def test_an_unknown_collector_is_answered_with_the_known_ones(settings: dict[str, object]) -> None:
     with pytest.raises(KeyError, match=r"no collector is called 'rail'; known: .*thermal"):
-        sensors.open_collectors(dict(settings, names=["rail"]))
-
-
-class Unplugged:
-    """A collector whose second reading fails."""
-
-    name = "meter"
-
-    def __init__(self, error: Exception) -> None:
-        self._answers: list[object] = [[1.0, 2.0], error, [3.0, 4.0]]
-
-    def channels(self) -> list[object]:
-        return [collectors.Channel(name, "W", "gauge", "machine", "meter") for name in ("volts", "amperes")]
-
-    def read(self) -> object:
-        answer = self._answers.pop(0)
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
-
-
-@pytest.mark.parametrize("error", [OSError("gone"), ValueError("garbage"), IndexError("short")])
-def test_a_failed_reading_is_nan_and_the_next_one_counts(error: Exception) -> None:
-    times, rows = [array("d")], [array("d")]
-    meter = Unplugged(error)
-    for _ in range(3):
-        sensors._poll([meter], times, rows)
-    assert len(times[0]) == 3
-    assert list(times[0]) == sorted(times[0])
-    assert list(rows[0][:2]) == [1.0, 2.0]
-    assert [math.isnan(value) for value in rows[0]] == [False, False, True, True, False, False]
-    assert list(rows[0][4:]) == [3.0, 4.0]
+        sensors.open_sources(dict(settings, names=["rail"]), polling.Control())

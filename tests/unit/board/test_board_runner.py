@@ -142,7 +142,13 @@ def test_sensors_run_where_they_can_and_as_often_as_asked(board: Board, tmp_path
 
 def test_settings_are_recorded_as_asked_and_as_in_force(board: Board, tmp_path: Path) -> None:
     trial = run(board, artifact(tmp_path), case=make_case(affinity="100000"))
-    assert trial.environment.requested == {"threads": 1, "affinity": "100000", "nice": 0}
+    requested = trial.environment.requested
+    assert {name: requested[name] for name in ("threads", "affinity", "nice")} == {
+        "threads": 1,
+        "affinity": "100000",
+        "nice": 0,
+    }
+    assert (requested["steady_min_duration_s"], requested["idle_s"]) == (STOP["min_duration_s"], 0.0)
     assert trial.environment.in_force["affinity"] == ",".join(map(str, sorted(os.sched_getaffinity(0))))
     (problem,) = trial.environment.in_force["problems"]
     assert problem.startswith("affinity '100000' refused")
@@ -317,7 +323,14 @@ def test_probe_tells_what_works_here_and_why_the_rest_does_not(tmp_path: Path) -
     zone = "sys/class/thermal/thermal_zone0"
     root = tree(tmp_path / "root", {f"{zone}/type": "cpu\n", f"{zone}/temp": "asleep\n"})
     found = probe(make_board(tmp_path / "board", root=root))
-    assert found["collectors"] == {"thermal": [["cpu_0", "degC", None]]}
+    assert found["collectors"] == {
+        "thermal": {
+            "channels": [["cpu_0", "degC", "zone", "thermal zone", None]],
+            "period_s": 0.01,
+            "update_period_s": None,
+            "read_s": None,
+        }
+    }
     assert sorted(found["unavailable"]) == ["cpu", "others", "process"]
     assert found["backends"]["null"] == {}
     assert found["facts"]["cores_allowed"] >= 1

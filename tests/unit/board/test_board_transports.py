@@ -210,7 +210,7 @@ def test_what_a_library_prints_does_not_reach_the_protocol(
     (libraries / "onnxruntime.py").write_text("import os\n__version__ = '2'\nos.write(1, b'not through Python\\n')\n")
     monkeypatch.setenv("PYTHONPATH", str(libraries))
     with Link(transport.talk([])) as link:
-        found = link.ask("probe", PATIENCE_S, collectors=[], runtimes=["onnxruntime"])
+        found = link.ask("probe", PATIENCE_S, collectors=[], runtimes=["onnxruntime"], options={}, period_s=1.0)
         assert found["backends"] == {"onnxruntime": {"onnxruntime": "2", "numpy": "1"}}
         assert link.hello()["protocol"] == PROTOCOL
 
@@ -221,7 +221,7 @@ def test_a_library_that_is_missing_is_a_reason_with_its_remedy(
     (tmp_path / "onnxruntime.py").write_text("raise ImportError('libonnxruntime.so.1 is missing')")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     with Link(transport.talk([])) as link:
-        found = link.ask("probe", PATIENCE_S, collectors=[], runtimes=["onnxruntime"])
+        found = link.ask("probe", PATIENCE_S, collectors=[], runtimes=["onnxruntime"], options={}, period_s=1.0)
         reason = "libonnxruntime.so.1 is missing; on the board run: python3 -m pip install onnxruntime"
         assert found["backends_unavailable"] == {"onnxruntime": reason}
         with pytest.raises(AgentError, match="backend onnxruntime cannot be used: libonnxruntime"):

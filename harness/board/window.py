@@ -1,0 +1,38 @@
+"""How long a board is measured so that its power sensor has something to say. Pure; talks to nobody."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from harness.model.case import Scenario
+from harness.model.codec import Json
+from harness.model.device import Device
+
+# So many renewals of its value a power sensor must have over the steady part.
+UPDATE_PERIODS = 100
+
+
+def power_window(scenario: Scenario, device: Device, sensed: Mapping[str, Json]) -> tuple[Scenario, float]:
+    """The scenario with a steady part of at least 100 update periods of the power sensor, and the idle time around it.
+
+    Edges cost about P * period / T of an energy: 100 periods keep that at 1 % (reference: hardware.md, section 7). Both
+    stay as they are where no total of the device can be read. `sensed`: what the sensor process said at its start.
+    """
+    absent = sensed.get("unavailable", {})
+    for total in device.power.totals:
+        collectors = {channel.partition(":")[0] for channel in total.channels}
+        if sensed and not collectors & set(absent):
+            break
+    else:
+        return scenario, 0.0
+    periods = [_update_period_s(name, device, sensed) for name in collectors]
+    needed_s = min(max(scenario.stop.min_duration_s, UPDATE_PERIODS * max(periods)), scenario.stop.budget_s)
+    return replace(scenario, stop=replace(scenario.stop, min_duration_s=needed_s)), device.power.idle_s
+
+
+def _update_period_s(collector: str, device: Device, sensed: Mapping[str, Json]) -> float:
+    """As measured when the sensors started; where that did not show, how often it is asked."""
+    measured = sensed.get("update_period_s", {}).get(collector)
+    asked = float(device.sensor.get(collector, {}).get("period_s", device.sensor_period_s))
+    return max(asked, float(measured)) if measured is not None else asked
