@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import Literal
 
 from harness.model.codec import Json
@@ -11,6 +12,15 @@ from harness.model.device import Device
 
 State = Literal["good", "warning", "missing"]
 GIB = 2**30
+# What is missing from a record without a collector.
+LOST = {
+    "process": "memory over time, context switches and page faults",
+    "cpu": "stolen time and clocks",
+    "thermal": "temperatures",
+    "others": "the load of other programs",
+    "throttle": "throttling goes unseen",
+    "perf": "instructions and cycles",
+}
 
 
 @dataclass(frozen=True)
@@ -33,7 +43,8 @@ def examine(device: Device, answer: Mapping[str, Json]) -> list[Check]:
         *_clock(facts),
         *_memory(facts),
         *_sensors(answer),
-        *_power(facts),
+        *_power(device, answer),
+        *_throttled(answer),
         *_backends(answer),
     ]
 
@@ -42,6 +53,9 @@ def _identity(facts: Mapping[str, Json]) -> Iterator[Check]:
     where = ", ".join(str(facts[key]) for key in ("cpu", "machine", "distribution", "kernel") if key in facts)
     yield Check("machine", "good", where)
     yield Check("python", "good", f"{facts['implementation']} {facts['python']}")
+    if facts.get("emulated"):
+        fix = "timings mean nothing under emulation: measure on the processor itself"
+        yield Check("emulation", "warning", f"this processor is emulated: {facts['emulated']}", fix)
     if facts.get("hypervisor"):
         yield Check(
             "virtual machine",
@@ -98,31 +112,73 @@ def _memory(facts: Mapping[str, Json]) -> Iterator[Check]:
 
 
 def _sensors(answer: Mapping[str, Json]) -> Iterator[Check]:
-    for name, channels in sorted(answer["collectors"].items()):
-        blind = [channel for channel, _, value in channels if value is None]
-        found = f"{len(channels)} channels"
-        found += f", of which {', '.join(blind)} read nothing" if blind else ""
-        yield Check(f"sensor {name}", "good", found)
+    for name, found in sorted(answer["collectors"].items()):
+        channels = found["channels"]
+        blind = [channel for channel, *_, value in channels if value is None]
+        text = f"{len(channels)} channels"
+        if found["update_period_s"] is not None:
+            text += f", renewed every {_time(found['update_period_s'])}"
+        if found["read_s"] is not None:
+            text += f", {_time(found['read_s'])} a reading, asked every {_time(found['period_s'])}"
+        text += f"; of them {', '.join(blind)} read nothing" if blind else ""
+        yield Check(f"sensor {name}", "good", text)
     for name, reason in sorted(answer["unavailable"].items()):
         what, _, fix = reason.partition(": ")
-        yield Check(f"sensor {name}", "missing", what, fix)
+        lost = f"; without it: {LOST[name]}" if name in LOST else ""
+        yield Check(f"sensor {name}", "missing", what + lost, fix)
 
 
-def _power(facts: Mapping[str, Json]) -> Iterator[Check]:
-    zones = facts.get("rapl")
-    if not zones:
-        yield Check(
-            "sensor power",
-            "missing",
-            "no RAPL zone in /sys/class/powercap: energy will be missing from the record",
-            "bare-metal x86 shows it after `modprobe intel_rapl_msr`; other boards need their own sensor or a meter",
-        )
-    elif zones == "unreadable":
-        fix = "sudo chmod a+r /sys/class/powercap/*/energy_uj"
-        yield Check("sensor power", "missing", "RAPL zones exist and only root may read them", fix)
+def _throttled(answer: Mapping[str, Json]) -> Iterator[Check]:
+    """Flags that stand now; counters of past events say nothing before a run has begun."""
+    flags = [
+        (channel, value)
+        for found in answer["collectors"].values()
+        for channel, unit, _, _, value in found["channels"]
+        if unit == "flag" and value is not None
+    ]
+    if not flags:
+        yield Check("throttling", "missing", "nothing here tells whether the processor is slowed down", "")
+        return
+    raised = sorted(channel for channel, value in flags if value)
+    if raised:
+        fix = "cool the board, or give it a stronger supply; bits since boot go away with a restart"
+        yield Check("throttling", "warning", ", ".join(raised), fix)
     else:
-        found = f"RAPL zones {', '.join(zones)} are readable; this version does not record them yet"
-        yield Check("sensor power", "missing", found, "")
+        yield Check("throttling", "good", f"none of {len(flags)} flags is raised")
+
+
+def _power(device: Device, answer: Mapping[str, Json]) -> Iterator[Check]:
+    """The total that energy would come from: the first one of the device's file that can be read."""
+    if not device.power.totals:
+        fix = "add a [power] table to its file, see ARCHITECTURE.md; or attach a meter's log with --power-log"
+        yield Check("energy", "missing", f"the device file of {device.name} names no total", fix)
+        return
+    reasons = []
+    for total in device.power.totals:
+        named = " + ".join(total.channels)
+        values = [_value(answer, address) for address in total.channels]
+        if all(value is not None for value in values):
+            unit = "J" if any(address.endswith("_energy") for address in total.channels) else "W"
+            now = f"{sum(value for value in values if value is not None):.4g} {unit} now"
+            yield Check("energy", "good", f"{named} ({total.scope}): {now}")
+            return
+        collector = total.channels[0].partition(":")[0]
+        reasons.append(f"{named} ({total.scope}): {answer['unavailable'].get(collector, 'no such channel here')}")
+    fix = "make one of them readable, or attach a meter's log with --power-log"
+    yield Check("energy", "missing", "energy will be missing from the record; " + "; ".join(reasons), fix)
+
+
+def _value(answer: Mapping[str, Json], address: str) -> float | None:
+    collector, _, pattern = address.partition(":")
+    channels = answer["collectors"].get(collector, {"channels": []})["channels"]
+    matching = [value for channel, *_, value in channels if fnmatchcase(channel, pattern)]
+    return matching[0] if len(matching) == 1 else None
+
+
+def _time(seconds: float) -> str:
+    if seconds >= 1:
+        return f"{seconds:.3g} s"
+    return f"{seconds * 1e3:.3g} ms" if seconds >= 1e-3 else f"{seconds * 1e6:.3g} us"
 
 
 def _backends(answer: Mapping[str, Json]) -> Iterator[Check]:

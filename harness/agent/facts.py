@@ -30,7 +30,6 @@ def machine_facts(root):
         "boot_id": read_text(under(root, "proc/sys/kernel/random/boot_id")),
         "distribution": _distribution(root),
         "byteorder": sys.byteorder,
-        "rapl": _rapl(root),
     }
     found.update(present_state(root))
     return {key: value for key, value in found.items() if value is not None}
@@ -106,17 +105,3 @@ def _flags(cpuinfo):
 def _distribution(root):
     match = re.search(r'^PRETTY_NAME="?([^"\n]+)', read_text(under(root, "etc/os-release")) or "", re.MULTILINE)
     return match.group(1) if match else None
-
-
-def _rapl(root):
-    """Names of RAPL zones, "unreadable" where only root may read them, None where there is none."""
-    folder = under(root, "sys/class/powercap")
-    try:
-        zones = [entry for entry in sorted(os.listdir(folder)) if read_text(os.path.join(folder, entry, "name"))]
-    except OSError:
-        return None
-    if not zones:
-        return None
-    if all(read_text(os.path.join(folder, zone, "energy_uj")) is None for zone in zones):
-        return "unreadable"
-    return [read_text(os.path.join(folder, zone, "name")) for zone in zones]

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from harness.doctor import Check, examine
+from harness.agent import collectors
+from harness.doctor import LOST, Check, examine
+from harness.model.power import Power, PowerTotal
 from tests.support.host_side import DEVICE
 
 FACTS = {
@@ -20,10 +23,10 @@ FACTS = {
     "cores_allowed": 4,
     "governors": ["performance"],
     "memory_available_bytes": 2**31,
-    "rapl": ["package-0"],
 }
+UNSURVEYED = {"period_s": 0.05, "update_period_s": None, "read_s": None}
 ANSWER = {
-    "collectors": {"process": [["rss", "B", 1.0]]},
+    "collectors": {"process": {**UNSURVEYED, "channels": [["rss", "B", "process", "kernel counter", 1.0]]}},
     "unavailable": {},
     "backends": {"onnxruntime": {"onnxruntime": "1.22"}, "null": {}},
     "backends_unavailable": {},
@@ -37,7 +40,7 @@ def checks(answer: dict[str, Any] | None = None, **facts: Any) -> dict[str, Chec
 
 def test_a_quiet_machine_is_good() -> None:
     found = checks()
-    assert {name for name, check in found.items() if check.state != "good"} == {"sensor power"}
+    assert {name for name, check in found.items() if check.state != "good"} == {"energy", "throttling"}
     assert found["machine"].found == "A CPU, x86_64, A Linux, 6.1"
     assert found["backend onnxruntime"].found == "onnxruntime 1.22"
     assert found["backend null"].found == "needs nothing"
@@ -55,10 +58,8 @@ def test_a_quiet_machine_is_good() -> None:
         ({"governors": ...}, "clock", "missing", "no cpufreq", "virtual machines"),
         ({"boost": True}, "boost", "warning", "on: the clock depends", "switch it off"),
         ({"memory_available_bytes": 2**28}, "memory", "warning", "0.2 GiB available", "close other programs"),
+        ({"emulated": "aarch64 on x86"}, "emulation", "warning", "aarch64 on x86", "on the processor itself"),
         ({"hypervisor": True}, "virtual machine", "warning", "a hypervisor shares", "bare metal"),
-        ({"rapl": []}, "sensor power", "missing", "no RAPL zone", "modprobe intel_rapl_msr"),
-        ({"rapl": "unreadable"}, "sensor power", "missing", "only root may read", "chmod a+r"),
-        ({"rapl": ["package-0", "dram"]}, "sensor power", "missing", "package-0, dram are readable", ""),
     ],
     ids=lambda value: str(value) if isinstance(value, dict) else "",
 )
@@ -74,14 +75,76 @@ def test_what_is_not_there_has_no_line() -> None:
     assert {"swap", "boost", "virtual machine", "memory"}.isdisjoint(found)
 
 
+def sensed(*channels: tuple[str, str, float | None], update_period_s: float | None = None) -> dict[str, Any]:
+    listed = [[name, unit, "rail", "board rail", value] for name, unit, value in channels]
+    read_s = None if update_period_s is None else 0.0002
+    return {"channels": listed, "period_s": 0.05, "update_period_s": update_period_s, "read_s": read_s}
+
+
 def test_sensors_that_read_nothing_are_named() -> None:
     answer = {
-        "collectors": {"thermal": [["cpu_0", "degC", 50.0], ["gpu_1", "degC", None]]},
+        "collectors": {"thermal": sensed(("cpu_0", "degC", 50.0), ("gpu_1", "degC", None))},
         "unavailable": {"cpu": "/proc/stat lists no core: mount /proc"},
     }
     found = checks(answer)
-    assert found["sensor thermal"].found == "2 channels, of which gpu_1 read nothing"
-    assert found["sensor cpu"] == Check("sensor cpu", "missing", "/proc/stat lists no core", "mount /proc")
+    assert found["sensor thermal"].found == "2 channels; of them gpu_1 read nothing"
+    lost = "/proc/stat lists no core; without it: stolen time and clocks"
+    assert found["sensor cpu"] == Check("sensor cpu", "missing", lost, "mount /proc")
+
+
+def test_the_update_period_of_a_power_sensor_is_shown_with_what_a_reading_costs() -> None:
+    found = checks({"collectors": {"ina": sensed(("VDD_IN_power", "W", 5.0), update_period_s=0.013)}})
+    assert found["sensor ina"].found == "1 channels, renewed every 13 ms, 200 us a reading, asked every 50 ms"
+
+
+@pytest.mark.parametrize(
+    ("flag", "state", "found"),
+    [(0.0, "good", "none of 2 flags is raised"), (1.0, "warning", "under_voltage"), (None, "good", "none of 1 flags")],
+)
+def test_throttling_that_stands_now_is_a_warning(flag: float | None, state: str, found: str) -> None:
+    flags = sensed(("throttled", "flag", 0.0), ("under_voltage", "flag", flag))
+    check = checks({"collectors": {"raspberry": flags}})["throttling"]
+    assert (check.state, found in check.found) == (state, True)
+
+
+POWERED = replace(
+    DEVICE,
+    power=Power(
+        (
+            PowerTotal(("ina:VDD_IN_power",), "module input"),
+            PowerTotal(("tegrastats:GPU_power", "tegrastats:CPU_power"), "sum of rails"),
+        )
+    ),
+)
+
+
+@pytest.mark.parametrize(
+    ("read", "state", "found"),
+    [
+        ({"ina": sensed(("VDD_IN_power", "W", 5.0))}, "good", "ina:VDD_IN_power (module input): 5 W now"),
+        (
+            {"tegrastats": sensed(("GPU_power", "W", 1.5), ("CPU_power", "W", 2.0))},
+            "good",
+            "tegrastats:GPU_power + tegrastats:CPU_power (sum of rails): 3.5 W now",
+        ),
+        ({"tegrastats": sensed(("GPU_power", "W", 1.5))}, "missing", "no bus here"),
+        ({}, "missing", "ina:VDD_IN_power (module input): no bus here"),
+    ],
+)
+def test_the_total_that_energy_comes_from(read: dict[str, Any], state: str, found: str) -> None:
+    answer = {**ANSWER, "facts": FACTS, "collectors": read, "unavailable": {"ina": "no bus here: load a driver"}}
+    (check,) = [check for check in examine(POWERED, answer) if check.name == "energy"]
+    assert (check.state, found in check.found) == (state, True)
+
+
+def test_a_device_without_a_total_says_where_to_name_one() -> None:
+    check = checks()["energy"]
+    assert (check.state, check.found) == ("missing", "the device file of bench names no total")
+    assert "[power]" in check.fix
+
+
+def test_every_loss_that_is_named_is_that_of_a_collector() -> None:
+    assert set(LOST) <= set(collectors.TABLE)
 
 
 def test_a_runtime_that_is_not_installed_says_how_to_install_it() -> None:

@@ -57,13 +57,12 @@ def test_facts_of_a_captured_machine(tmp_path: Path) -> None:
         "boost": False,
     }
     assert {key: found.get(key) for key in expected} == expected
-    assert "rapl" not in found
     json.dumps(found, allow_nan=False)
 
 
 def test_an_empty_machine_has_no_invented_facts(tmp_path: Path) -> None:
     found = facts.machine_facts(str(tmp_path))
-    absent = {"cpu", "memory_bytes", "boot_id", "distribution", "rapl", "governors", "boost", "load_average_1min"}
+    absent = {"cpu", "memory_bytes", "boot_id", "distribution", "governors", "boost", "load_average_1min"}
     assert not absent & set(found)
     assert None not in found.values()
     assert found["instruction_sets"] == []
@@ -94,19 +93,24 @@ def test_boost_by_either_driver(tmp_path: Path, file: str, text: str, boost: boo
     assert facts.present_state(root) == {"boost": boost}
 
 
-def test_rapl_zones_by_name(tmp_path: Path) -> None:
-    folder = "sys/class/powercap"
-    zones = {f"{folder}/intel-rapl:0/name": "package-0\n", f"{folder}/intel-rapl:0/energy_uj": "1\n"}
-    root = tree(tmp_path, {f"{folder}/intel-rapl/enabled": "1\n", f"{folder}/intel-rapl:0:0/name": "dram\n", **zones})
-    assert facts.machine_facts(root)["rapl"] == ["package-0", "dram"]
+@pytest.mark.parametrize(
+    ("alias", "machine", "emulated"),
+    [
+        ("cpu:type:x86,ven0000fam0006:feature:,0000", "x86_64", None),
+        ("cpu:type:x86,ven0000fam0006:feature:,0000", "i686", None),
+        ("cpu:type:aarch64:feature:,0000", "aarch64", None),
+        ("cpu:type:aarch64:feature:,0000", "armv8l", None),  # a 32-bit system on a 64-bit kernel
+        ("cpu:type:x86,ven0002fam001A:feature:,0000", "aarch64", "aarch64 on x86"),
+        ("cpu:type:x86,ven0002fam001A:feature:,0000", "armv7l", "armv7l on x86"),
+        ("garbage", "aarch64", None),
+    ],
+)
+def test_an_emulated_processor_is_known_by_the_kernel_below(
+    tmp_path: Path, alias: str, machine: str, emulated: str | None
+) -> None:
+    root = tree(tmp_path, {"sys/devices/system/cpu/modalias": alias + "\n"})
+    assert facts._emulated(root, machine) == emulated
 
 
-def test_rapl_that_only_root_may_read_says_so(tmp_path: Path) -> None:
-    folder = "sys/class/powercap/intel-rapl:0"
-    # A folder in the place of the file fails to read, for root too.
-    root = tree(tmp_path, {f"{folder}/name": "package-0\n", f"{folder}/energy_uj/no_file": ""})
-    assert facts.machine_facts(root)["rapl"] == "unreadable"
-
-
-def test_powercap_without_zones_is_no_rapl(tmp_path: Path) -> None:
-    assert "rapl" not in facts.machine_facts(tree(tmp_path, {"sys/class/powercap/intel-rapl/enabled": "1\n"}))
+def test_this_machine_is_what_it_says() -> None:
+    assert "emulated" not in facts.machine_facts("/")
