@@ -16,7 +16,7 @@ from pathlib import Path
 
 from harness import __version__
 from harness.errors import EXIT_DONE, EXIT_NOTHING_VALID, EXIT_USAGE, HarnessError, UsageError
-from harness.options import Options
+from harness.options import LOG_KINDS, Options, PowerLog
 from harness.registry import DEFAULT_DEVICE, DEFAULT_SUITE
 
 _EPILOG = """\
@@ -107,9 +107,21 @@ def _parser() -> argparse.ArgumentParser:
         ("doctor", "is this board fit to measure, and if not, the fix", _doctor_arguments),
         ("build", "train, quantize and export the variants of a suite", _build_arguments),
         ("judge", "confusion, calibration, robustness and paired tests of what is built", _judge_arguments),
+        ("import", "read the log of another tool (tegrastats, vcgencmd, nvidia-smi, a meter)", _import_arguments),
     ):
         extend(verbs.add_parser(name, help=text, description=text))
     return parser
+
+
+def _power_log_arguments(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument(
+        "--power-log",
+        metavar="[KIND:]FILE",
+        help="a log of power made meanwhile (kinds as of `import`; default meter-csv): attach it to the run",
+    )
+    verb.add_argument(
+        "--clock-offset", type=_number, metavar="S", help="the board's clock minus the log's (default: 0)"
+    )
 
 
 def _common_arguments(verb: argparse.ArgumentParser) -> None:
@@ -134,6 +146,7 @@ def _measuring_arguments(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--seed", type=int, default=0, help="of the order of trials (default: %(default)s)")
     verb.add_argument("--report", type=Path, metavar="DIR", help="write the HTML report there when the run has ended")
     verb.add_argument("--json", metavar="FILE|-", help="write the summary as JSON (- for stdout, instead of the table)")
+    _power_log_arguments(verb)
     _data_arguments(verb)
     _common_arguments(verb)
 
@@ -142,6 +155,7 @@ def _report_arguments(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("runs", nargs="*", default=["last"], metavar="RUN", help="run id, its start, a folder, or last")
     verb.add_argument("--out", type=Path, default=Path("reports/site"), metavar="DIR", help="default: %(default)s")
     verb.add_argument("--format", default="html", choices=("html", "md", "csv", "json"), help="default: %(default)s")
+    _power_log_arguments(verb)
     _common_arguments(verb)
 
 
@@ -175,6 +189,15 @@ def _judge_arguments(verb: argparse.ArgumentParser) -> None:
     _common_arguments(verb)
 
 
+def _import_arguments(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("kind", metavar="KIND", help="tegrastats, vcgencmd, nvml-csv or meter-csv")
+    verb.add_argument("file", type=Path, metavar="FILE", help="what the tool printed")
+    verb.add_argument(
+        "--json", metavar="FILE|-", help="write lines, unknown tokens and channels as JSON (- for stdout)"
+    )
+    _common_arguments(verb)
+
+
 def _seconds(text: str) -> float:
     try:
         seconds = float(text)
@@ -183,6 +206,26 @@ def _seconds(text: str) -> float:
     if not 0 < seconds < float("inf"):
         raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above 0")
     return seconds
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds") from None
+
+
+def _power_log(parsed: argparse.Namespace) -> PowerLog | None:
+    """[KIND:]FILE; a colon that follows no kind belongs to the file's name."""
+    given, offset_s = getattr(parsed, "power_log", None), getattr(parsed, "clock_offset", None)
+    if given is None:
+        if offset_s is not None:
+            raise UsageError("--clock-offset sets the clock of a --power-log FILE; name the file")
+        return None
+    kind, _, file = given.partition(":")
+    if kind not in LOG_KINDS:
+        kind, file = "meter-csv", given
+    return PowerLog(Path(file), kind, offset_s or 0.0)
 
 
 def _user_cache(environment: Mapping[str, str]) -> Path:
@@ -238,4 +281,5 @@ def _options(parsed: argparse.Namespace, given: Sequence[str], environment: Mapp
         seed=getattr(parsed, "seed", 0),
         json=getattr(parsed, "json", None),
         download=getattr(parsed, "download", False),
+        power_log=_power_log(parsed),
     )

@@ -5,6 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+# Kinds of logs that `import` and --power-log read; harness.logs.reading.READERS has a reader for each.
+LOG_KINDS = ("tegrastats", "vcgencmd", "nvml-csv", "meter-csv")
+
+
+@dataclass(frozen=True)
+class PowerLog:
+    """A log of another tool that is to be attached to a run. clock_offset_s: what its clock lacks to the board's."""
+
+    path: Path
+    kind: str = "meter-csv"
+    clock_offset_s: float = 0.0
+
 
 @dataclass(frozen=True)
 class Options:
@@ -27,3 +39,4 @@ class Options:
     seed: int = 0
     json: str | None = None
     download: bool = False
+    power_log: PowerLog | None = None

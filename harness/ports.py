@@ -56,7 +56,8 @@ class Backend(Protocol):
 class Collector(Protocol):
     """A group of sensor channels that is asked at a steady rate, in a thread of its own in the sensor process.
 
-    Made from one harness.agent.collectors.Place; ValueError there for options that it does not know.
+    Made from one harness.agent.collectors.Place; ValueError there for options that it does not know. One that has more
+    to tell than its channels also has `facts() -> dict`, asked at the end.
     """
 
     name: str
@@ -71,7 +72,7 @@ class Collector(Protocol):
         """Open what stays open."""
 
     def read(self) -> Sequence[float]:
-        """One reading per channel; NaN where it failed. OSError, ValueError, IndexError: all of it failed, this once."""
+        """One reading per channel; NaN where it failed. OSError, ValueError, IndexError: all failed, this once."""
 
     def stop(self) -> None:
         """Close what was opened; also called after a failed read, and from another thread than `read`."""

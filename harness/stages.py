@@ -19,6 +19,7 @@ from pathlib import Path
 
 import harness
 from harness import places, registry
+from harness.attachments import with_attached
 from harness.board import material, pack
 from harness.board.reference import reference_signature
 from harness.board.runner import Board, Job, Material, probe, run_trial, utc_now
@@ -178,7 +179,7 @@ def conclude(folder: Path) -> tuple[RunResult, dict[str, Record]]:
     """Read a run back from the store and analyse it: what is reported is always what was stored."""
     from harness.analysis.analyse import analyse, records
 
-    stored = store.read(folder)
+    stored = with_attached(store.read(folder))
     return analyse(stored), records(stored)
 
 

@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from harness.errors import EXIT_DONE, EXIT_NOTHING_VALID, StoreError
+from harness.errors import EXIT_DONE, EXIT_NOTHING_VALID, StoreError, UsageError
 from harness.model.codec import to_json
 from harness.model.trial import Record
 from harness.model.verdict import RunResult
@@ -31,7 +31,7 @@ def plan(options: Options, _parsed: argparse.Namespace) -> int:
 
 def run(options: Options, _parsed: argparse.Namespace) -> int:
     """Measure; print the table or the JSON summary. 3 where no case came out better than invalid."""
-    from harness import console, places, stages
+    from harness import attachments, console, places, stages
     from harness.report.summary import summary_json
 
     if options.json and options.json != "-":
@@ -43,6 +43,8 @@ def run(options: Options, _parsed: argparse.Namespace) -> int:
         console.message(f"skipped {skip.variant}: {skip.reason}")
     with console.RunView() as view:
         folder = stages.measure(planned, board, options, view)
+    if options.power_log:
+        attachments.attach(folder, options.power_log)
     result, records = stages.conclude(folder)
     if options.json:
         _write_json(summary_json(result), options.json)
@@ -59,11 +61,15 @@ def run(options: Options, _parsed: argparse.Namespace) -> int:
 
 def report(options: Options, parsed: argparse.Namespace) -> int:
     """Write the report of each named run."""
-    from harness import console, places, stages
+    from harness import attachments, console, places, stages
     from harness.store import store
 
     folders = [store.find_run(options.results, name) for name in parsed.runs]
     places.writable(parsed.out, "--out")
+    if options.power_log:
+        if len(folders) > 1:
+            raise UsageError("--power-log belongs to one run: name one")
+        attachments.attach(folders[0], options.power_log)
     for folder in folders:
         console.plain(str(_write_report(*stages.conclude(folder), parsed.format, parsed.out)))
     return EXIT_DONE
@@ -88,7 +94,7 @@ def devices(_options: Options, _parsed: argparse.Namespace) -> int:
     lines = []
     for name in registry.device_names():
         device = registry.load_device(name)
-        reachable = "reachable: it is this machine" if device.transport == "local" else "needs an address"
+        reachable = "this machine" if name == registry.DEFAULT_DEVICE else "run the harness on the board itself"
         lines.append(f"{device.name:<20} {device.title:<32} {reachable}; backends: {', '.join(device.backends)}")
     print("\n".join(lines))  # noqa: T201  # rich would double the start-up time
     return EXIT_DONE
@@ -162,6 +168,32 @@ def judge(options: Options, parsed: argparse.Namespace) -> int:
     return EXIT_DONE
 
 
+def import_log(options: Options, parsed: argparse.Namespace) -> int:
+    """Read a log that was made without the harness, and say what it holds."""
+    from harness import console
+    from harness.logs.log import summary
+    from harness.logs.reading import read
+
+    found = summary(read(parsed.kind, parsed.file))
+    if options.json:
+        _write_json(found, options.json)
+    if options.json != "-":
+        rows = [(name, *(_shown(fact) for fact in facts.values())) for name, facts in found["channels"].items()]
+        headings = ("channel", "unit", "kind", "readings", "missing", "first", "last")
+        console.print_rows(f"{parsed.file}: {found['lines']} lines of {parsed.kind}", headings, rows)
+    unknown = found["unknown_tokens"]
+    if unknown:
+        some = ", ".join(token[:40] for token in unknown[:5]) + (", ..." if len(unknown) > 5 else "")
+        console.message(f"{len(unknown)} unknown tokens were left out: {some}")
+    if not found["channels"]:
+        console.message(f"harness: {parsed.file} holds nothing of {parsed.kind}: is it a log of another kind?")
+    return EXIT_DONE
+
+
+def _shown(fact: object) -> object:
+    return f"{fact:.6g}" if isinstance(fact, float) else "–" if fact is None else fact
+
+
 def _write_json(value: object, target: str) -> None:
     from harness import console
 
@@ -185,4 +217,5 @@ TABLE: Mapping[str, Verb] = {
     "doctor": doctor,
     "build": build,
     "judge": judge,
+    "import": import_log,
 }

@@ -22,8 +22,8 @@ LAYERS = (
     ("stages",),
     ("report",),
     ("analysis",),
-    ("resolve",),
-    ("store", "board", "variants"),
+    ("attachments", "resolve"),
+    ("store", "board", "variants", "logs"),
     ("plan", "registry", "doctor"),
     ("artifacts", "datasets", "places", "options"),
     ("ports",),
@@ -124,7 +124,8 @@ def _against_layers(unit: str, one: Import) -> str:
     if unit == "agent":
         return "" if other == "agent" else ": the agent is an island"
     if other == "agent":
-        return "" if unit == "board" else ": only board may import the agent"
+        of_decoders = unit == "logs" and one.target.startswith("harness.agent.decoders")
+        return "" if unit == "board" or of_decoders else ": only board may import the agent, and logs its decoders"
     if unit == "":
         return "" if one.late else ": `import harness` must cost nothing"
     below = other in ("", unit) or RANK.get(other, -1) > RANK.get(unit, len(RANK))
@@ -194,6 +195,10 @@ def test_every_layer_is_there() -> None:
         ("agent.wire", "from harness.errors import HarnessError\n", "an island"),
         ("agent.collectors.cpu", "from ...errors import HarnessError\n", "an island"),
         ("stages", "from harness.agent import wire\n", "only board may import the agent"),
+        ("stages", "from harness.agent.decoders import tegrastats\n", "only board may import the agent"),
+        ("logs.reading", "from harness.agent import wire\n", "and logs its decoders"),
+        ("logs.reading", "from harness.agent.collectors import Channel\n", "and logs its decoders"),
+        ("logs.reading", "from harness.store import store\n", "which is not below it"),
         ("", "from harness.store import store\n", "must cost nothing"),
         ("utils", "import os\n", "has no place in LAYERS"),
     ],
@@ -208,6 +213,7 @@ def test_a_planted_violation_is_caught(name: str, source: str, words: str) -> No
     [
         ("board.link", "from harness.agent import PROTOCOL, wire\nfrom harness.board import pack\n"),
         ("agent.sensors", "from . import collectors, wire\nfrom .tables import resolve\n"),
+        ("logs.log", "from harness.agent.decoders import Reading, tegrastats\nfrom harness.model.power import Scope\n"),
         ("agent.collectors", "from .files import Reader\nfrom .. import wire\n"),
         ("stages", "import harness\nfrom harness import __version__\n"),
         ("variants.training.train", "import torch\nfrom harness.errors import BuildError\n"),

@@ -17,6 +17,8 @@ SILENT_PERIODS = 2.5
 SURVEY_S = 0.6
 SURVEY_READS = 4000
 LEAST_UPDATES = 4
+# What is to be asked so seldom is a plug in the network or a firmware: reading it at full speed would disturb it.
+SLOW_PERIOD_S = 0.5
 PAUSE_PATIENCE_S = 0.25
 # What a reading may fail with; it is missing then, and the polling goes on.
 FAILURES = (OSError, ValueError, IndexError)
@@ -114,6 +116,8 @@ class Source:
     def _run(self):
         try:
             self._open()
+        except OSError as error:
+            self.unavailable = str(error)  # as the collector put it, remedy and all
         except Exception as error:  # noqa: BLE001  # whatever a sensor does, the others go on
             self.unavailable = "{}: {}".format(type(error).__name__, error)
         finally:
@@ -142,7 +146,8 @@ class Source:
         if hasattr(self._collector, "wait"):
             self.last_s = self._control.clock()
             return
-        if any(channel.unit in ("W", "J") for channel in self.channels):
+        powered = any(channel.unit in ("W", "J") for channel in self.channels)
+        if powered and self.period_s < SLOW_PERIOD_S:
             self.update_period_s, self.read_s = survey(self._collector, self.channels, self._control.clock)
         self._read()
 

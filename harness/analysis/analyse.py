@@ -38,7 +38,7 @@ def analyse(stored: StoredRun) -> RunResult:
 
 def _case_result(run: Run, record: Record) -> CaseResult:
     artifact = run.plan.artifacts[record.case.id]
-    metrics, missing = summarise(record, artifact)
+    metrics, missing = summarise(record, artifact, run.device)
     context = Context(record, artifact, run.device, metrics.get("accuracy_top1"))
     found = findings(context)
     return CaseResult(record.case, artifact, verdict_of(found), found, metrics, missing)

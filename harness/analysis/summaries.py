@@ -7,11 +7,13 @@ interval over launches. Percentiles are printed only where the sample count supp
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
-from harness.analysis import stats
+from harness.analysis import power, stats
 from harness.model.case import ArtifactFacts
+from harness.model.device import Device
 from harness.model.metrics import REGISTRY
 from harness.model.proportion import wilson_interval
 from harness.model.trial import Record, Trial
@@ -19,19 +21,22 @@ from harness.model.verdict import Summary
 
 Missing = dict[str, str]
 Metrics = dict[str, Summary]
-NO_POWER = "no power sensor was read on this device"
+NO_POWER = power.NO_POWER
 
 
-def summarise(record: Record, artifact: ArtifactFacts) -> tuple[Metrics, Missing]:
-    """All metrics of the registry: those with a value, and the reason for each of the others."""
+def summarise(record: Record, artifact: ArtifactFacts, device: Device | None = None) -> tuple[Metrics, Missing]:
+    """All metrics of the registry: those with a value, and the reason for each of the others.
+
+    `device` names the totals of power; without it there is no energy.
+    """
     timed = [trial for trial in record.trials if trial.mode == "performance" and trial.status == "ok"]
     metrics, missing = _latencies(timed)
     for name, value in _per_launch(timed).items():
         _put(metrics, missing, name, value or "not recorded by the agent")
     _put(metrics, missing, "accuracy_top1", _accuracy(record, artifact))
     _put(metrics, missing, "agreement_top1", _agreement(artifact))
-    for name in ("energy_per_inference_j", "net_energy_per_inference_j", "power_mean_w"):
-        missing[name] = NO_POWER
+    for name, found in power.figures(timed, device).items():
+        _put(metrics, missing, name, found if isinstance(found, str) else _power(name, found))
     without = f"no rule counts {', '.join(artifact.uncounted)}" if artifact.uncounted else "cannot be counted here"
     counted = {"model_size_bytes": artifact.size_bytes, "parameters": artifact.parameters, "macs": artifact.macs}
     for name, count in counted.items():
@@ -100,6 +105,17 @@ def _over_launches(name: str, values: Sequence[float]) -> Summary:
     method = f"median of {len(values)} launches"
     method += "; 95 % order-statistic interval" if interval else "; no interval under 6 launches"
     return Summary(name, REGISTRY[name].unit, len(values), float(np.median(values)), low, high, method)
+
+
+def _power(name: str, found: power.Figures) -> Summary:
+    """Over launches as the others, with the place of the sensor; the interval is widened by each launch's own error."""
+    over = _over_launches(name, found.values)
+    lows, highs = (
+        stats.order_interval([value + sign * error for value, error in zip(found.values, found.errors, strict=True)])
+        for sign in (-1, 1)
+    )
+    low, high = (lows[0], highs[1]) if lows and highs else (None, None)
+    return replace(over, low=low, high=high, method=f"{over.method}; {found.method}")
 
 
 def _accuracy(record: Record, artifact: ArtifactFacts) -> Summary | str:

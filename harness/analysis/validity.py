@@ -7,7 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from harness.analysis import launch_checks, machine_checks, output_checks
+from harness.analysis import (
+    execution_checks,
+    launch_checks,
+    machine_checks,
+    output_checks,
+    power_checks,
+    throttle_checks,
+)
 from harness.analysis.context import Context
 from harness.model.verdict import Finding
 
@@ -35,5 +42,6 @@ CHECKS: Sequence[Callable[[Context], Iterator[Finding]]] = (
 
 
 def findings(context: Context) -> tuple[Finding, ...]:
-    """All checks, in the order of the list above."""
-    return tuple(finding for check in CHECKS for finding in check(context))
+    """All checks, in the order of the lists: what executed and what held it back, the list above, power."""
+    every = (*execution_checks.CHECKS, *throttle_checks.CHECKS, *CHECKS, power_checks.power_findings)
+    return tuple(finding for check in every for finding in check(context))

@@ -33,11 +33,13 @@ class PowerTotal:
     caveats: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        for channel in self.channels:
-            if not re.fullmatch(r"[a-z0-9-]+:\S+", channel):
-                raise UsageError(f"{channel!r} is no channel; write collector:channel, for example ina:VDD_IN_power")
+        _check_channels(self.channels)
         if not self.channels:
             raise UsageError("a total needs at least one channel")
+        if len(set(self.channels)) < len(self.channels):
+            raise UsageError(f"a total counts a channel twice: {', '.join(self.channels)}")
+        if self.step_w is not None and not self.step_w > 0:
+            raise UsageError(f"step_w is a size in W and above 0, not {self.step_w:g}; leave it out where not known")
 
 
 @dataclass(frozen=True)
@@ -49,3 +51,18 @@ class Power:
     parts: tuple[str, ...] = ()
     # Idle with the model loaded, before and after the steady part; nothing is waited for where no total can be read.
     idle_s: float = 2.0
+
+    def __post_init__(self) -> None:
+        _check_channels(self.parts)
+        counted = {channel for total in self.totals for channel in total.channels}
+        both = sorted(counted & set(self.parts))
+        if both:
+            raise UsageError(f"{', '.join(both)} is a part and counted in a total: what lies inside is never added")
+        if not self.idle_s >= 0:
+            raise UsageError(f"idle_s is a time in s, not {self.idle_s:g}; 0 waits for no idle")
+
+
+def _check_channels(channels: tuple[str, ...]) -> None:
+    for channel in channels:
+        if not re.fullmatch(r"[a-z0-9-]+:\S+", channel):
+            raise UsageError(f"{channel!r} is no channel; write collector:channel, for example ina:VDD_IN_power")

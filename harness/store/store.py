@@ -14,7 +14,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -135,6 +135,32 @@ def read(folder: Path) -> StoredRun:
     damaged += [f"{folder}: trial {trial.id} is not one that this run planned; it is left out" for trial in strangers]
     own = sorted((trial for trial in trials if trial not in strangers), key=lambda trial: trial.order)
     return StoredRun(run, folder, tuple(own), tuple(damaged), _finished_utc(folder))
+
+
+def attach(folder: Path, source: Path, facts: Mapping[str, Json]) -> None:
+    """Keep a copy of a file with a run, under its hash, with what is to be known of it. StoreError on a full disk."""
+    name = f"{_sha256(source)[:16]}-{source.name}"
+    target = folder / "attached" / name
+    try:
+        target.parent.mkdir(exist_ok=True)
+        partial = target.with_name(f".{os.getpid()}-{name}")
+        shutil.copyfile(source, partial)
+        partial.replace(target)
+        _write_whole(target.with_name(f"{name}.json"), _text({**facts, "file": name, "sha256": _sha256(target)}))
+    except OSError as error:
+        raise _unwritable(target, error) from None
+
+
+def attached(folder: Path) -> list[tuple[Path, dict[str, Json]]]:
+    """Files that were attached to a run, with what is known of each. StoreError where one was altered since."""
+    found = []
+    for path in sorted((folder / "attached").glob("[!.]*.json")):
+        facts = json.loads(path.read_text("utf-8"))
+        file = path.with_name(str(facts["file"]))
+        if not file.is_file() or _sha256(file) != facts["sha256"]:
+            raise StoreError(f"{file} is not what was attached to the run; remove {path}, and attach the log again")
+        found.append((file, facts))
+    return found
 
 
 def _finished_utc(folder: Path) -> str | None:

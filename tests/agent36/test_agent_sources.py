@@ -18,8 +18,8 @@ SOURCES = Path(agent.__file__).parent
 STANDARD = frozenset(
     {
         "array", "collections", "contextlib", "csv", "ctypes", "datetime", "errno", "fcntl", "gc", "glob", "hashlib",
-        "importlib", "io", "json", "math", "os", "platform", "re", "select", "shutil", "signal", "struct", "subprocess",
-        "sys", "tempfile", "threading", "time", "traceback", "urllib", "warnings",
+        "http", "importlib", "io", "json", "math", "os", "platform", "queue", "re", "select", "shutil", "signal",
+        "struct", "subprocess", "sys", "tempfile", "threading", "time", "traceback", "urllib", "warnings",
     }
 )  # fmt: skip
 LATE = frozenset({"joulescope", "jtop", "numpy", "onnxruntime", "pyRAPL", "pynvml"})

@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from harness.agent.collectors import Place
 from harness.board.runner import Board
 from harness.board.transports import LocalConversation, LocalTransport
 from harness.model.case import Case, Scenario, Settings, StopRule, WarmUp
@@ -53,6 +54,20 @@ def tree(root: Path, files: Mapping[str, str | bytes]) -> str:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content.encode() if isinstance(content, str) else content)
     return str(root)
+
+
+def place(
+    root: str | Path,
+    target: int | None = None,
+    own: int | None = None,
+    period_s: float = 0.05,
+    options: Mapping[str, Any] | None = None,
+) -> Place:
+    """What a collector is made from; target and own are this process where nothing else is said."""
+    here = os.getpid()
+    return Place(
+        str(root), here if target is None else target, here if own is None else own, period_s, dict(options or {})
+    )
 
 
 def process_stat(pid: int, name: str, **fields: int) -> str:

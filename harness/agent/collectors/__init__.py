@@ -47,3 +47,13 @@ SCOPES = (
 # How a power or energy value arises. "replayed" is a recording, and neither it nor "modelled" counts as measured.
 PROVENANCES = ("external meter", "board rail", "hardware counter", "modelled", "replayed")
 NAN = float("nan")
+
+
+def options_of(name, place, known=()):
+    """The options that a device's file gives a collector. ValueError for one that it does not know."""
+    options = dict(place.options or {})
+    unknown = sorted(set(options) - set(known))
+    if unknown:
+        takes = "it takes {}".format(", ".join(known)) if known else "only period_s can be set"
+        raise ValueError("{} has no option {}: {}".format(name, ", ".join(unknown), takes))
+    return options

@@ -3,8 +3,8 @@
 import os
 import re
 
-from . import NAN, Channel
-from .files import Reader, read_text, ticks_per_second, under
+from . import NAN, Channel, options_of
+from .files import Reader, number_of, open_or_not, read_text, ticks_per_second, under
 
 _CORE = re.compile(r"^cpu(\d+) (.*)$", re.MULTILINE)
 
@@ -14,7 +14,9 @@ class CpuCollector:
 
     name = "cpu"
 
-    def __init__(self, place):
+    def __init__(self, place, reader=Reader):
+        options_of(self.name, place)
+        self._reader = reader
         self._stat_path = under(place.root, "proc", "stat")
         self._ticks = float(ticks_per_second())
         self._cores = [int(core) for core, _ in _CORE.findall(read_text(self._stat_path) or "")]
@@ -27,7 +29,7 @@ class CpuCollector:
 
     def why_unavailable(self):
         """None where /proc/stat lists cores."""
-        return None if self._cores else "{} lists no core".format(self._stat_path)
+        return None if self._cores else "{} lists no core: mount proc".format(self._stat_path)
 
     def channels(self):
         """Busy and steal per core, then a clock per core that shows one."""
@@ -40,8 +42,9 @@ class CpuCollector:
 
     def start(self):
         """Open the files."""
-        self._stat = Reader(self._stat_path)
-        self._clocks = [Reader(self._clock_paths[core]) for core in sorted(self._clock_paths)]
+        self._stat = self._reader(self._stat_path)
+        # The clock of a core that went offline meanwhile is gone; its channel stays.
+        self._clocks = [open_or_not(self._clock_paths[core], self._reader) for core in sorted(self._clock_paths)]
 
     def read(self):
         """One row."""
@@ -51,13 +54,14 @@ class CpuCollector:
             busy, steal = busy_and_steal(rows.get(str(core)), self._ticks)
             values += [busy, steal]
         for clock in self._clocks:
-            values.append(_hertz(clock))
+            values.append(number_of(clock) * 1000.0)  # the file is in kHz
         return values
 
     def stop(self):
         """Close the files."""
         for reader in [self._stat] + self._clocks:
-            reader.close()
+            if reader is not None:
+                reader.close()
 
 
 def busy_and_steal(row, ticks):
@@ -66,10 +70,3 @@ def busy_and_steal(row, ticks):
         return NAN, NAN
     fields = [int(part) for part in row.split()]
     return (sum(fields[0:3]) + sum(fields[5:7])) / ticks, (fields[7] if len(fields) > 7 else 0) / ticks
-
-
-def _hertz(reader):
-    try:
-        return float(reader.read()) * 1000.0  # the file is in kHz
-    except (OSError, ValueError):
-        return NAN

@@ -2,7 +2,7 @@
 
 import re
 
-from . import NAN, Channel
+from . import NAN, Channel, options_of
 from .cpu import busy_and_steal
 from .files import Reader, fields_after_name, read_text, ticks_per_second, under
 
@@ -16,6 +16,7 @@ class OthersCollector:
     name = "others"
 
     def __init__(self, place):
+        options_of(self.name, place)
         self._stat_path = under(place.root, "proc", "stat")
         self._process_paths = [under(place.root, "proc", str(pid), "stat") for pid in (place.target, place.own)]
         self._pressure_path = under(place.root, "proc/pressure/cpu")

@@ -5,7 +5,7 @@ PSS needs a walk over the page tables and would disturb the loop; the agent read
 
 import re
 
-from . import NAN, Channel
+from . import NAN, Channel, options_of
 from .files import Reader, fields_after_name, read_text, under
 
 _STATUS = re.compile(r"^(VmRSS|voluntary_ctxt_switches|nonvoluntary_ctxt_switches):\s+(\d+)", re.MULTILINE)
@@ -24,6 +24,7 @@ class ProcessCollector:
     name = "process"
 
     def __init__(self, place):
+        options_of(self.name, place)
         self._status_path = under(place.root, "proc", str(place.target), "status")
         self._stat_path = under(place.root, "proc", str(place.target), "stat")
         self._status = self._stat = None

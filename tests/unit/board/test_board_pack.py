@@ -28,7 +28,7 @@ def test_the_archive_holds_the_agent_and_nothing_else() -> None:
 
 
 def test_the_archive_stays_small_enough_for_a_serial_line() -> None:
-    assert len(pack.archive()[0]) < 150_000
+    assert len(pack.archive()[0]) < 300_000
 
 
 def test_the_same_sources_give_the_same_bytes_whenever_they_were_written(tmp_path: Path) -> None:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from harness.agent import backends, collectors
+from harness.agent.tables import resolve
 from harness.errors import EXIT_USAGE, DeviceFileError
 from harness.model.case import Settings
 from harness.model.device import Limits, parse_device
+from harness.registry import device_names, load_device
 
 GOOD = """\
 schema = 1
@@ -56,3 +61,114 @@ def test_what_is_wrong_is_named(old: str, new: str, said: str) -> None:
     with pytest.raises(DeviceFileError, match=said) as caught:
         parse_device(GOOD.replace(old, new), "devices/board.toml")
     assert caught.value.exit_code == EXIT_USAGE
+
+
+BOARDS = {
+    "coral-dev-board",
+    "jetson-agx-orin",
+    "jetson-agx-xavier",
+    "jetson-nano",
+    "jetson-orin-nano",
+    "jetson-orin-nx",
+    "jetson-thor",
+    "jetson-tx2",
+    "jetson-xavier-nx",
+    "localhost",
+    "nvidia-gpu",
+    "raspberry-pi-4",
+    "raspberry-pi-5",
+    "x86-rapl",
+}
+# What hardware.md, section 1.4, calls the total: channels of the first total that a sensor of the board itself gives.
+TOTALS = {
+    "jetson-nano": (("ina:POM_5V_IN_power",), "board input"),
+    "jetson-tx2": (("ina:VDD_IN_power",), "module input"),
+    "jetson-xavier-nx": (("ina:VDD_IN_power",), "module input"),
+    "jetson-orin-nano": (("ina:VDD_IN_power",), "module input"),
+    "jetson-orin-nx": (("ina:VDD_IN_power",), "module input"),
+    "jetson-agx-xavier": (
+        tuple(f"ina:{rail}_power" for rail in ("GPU", "CPU", "SOC", "CV", "VDDRQ", "SYS5V")),
+        "sum of rails",
+    ),
+    "jetson-agx-orin": (
+        ("ina:VDD_GPU_SOC_power", "ina:VDD_CPU_CV_power", "ina:VIN_SYS_5V0_power"),
+        "sum of rails",
+    ),
+    "jetson-thor": (("ina:ina238_*_power",), "board input"),
+    "raspberry-pi-5": (("raspberry:pmic_power",), "PMIC rails"),
+    "nvidia-gpu": (("nvml:gpu0_energy",), "GPU"),
+}
+
+
+def test_every_board_of_the_facts_has_a_file() -> None:
+    assert set(device_names()) >= BOARDS
+
+
+@pytest.mark.parametrize("name", sorted(BOARDS))
+def test_a_built_in_file_is_whole(name: str) -> None:
+    """Collectors that exist, totals that are read, options of collectors that are read, no part in any total."""
+    device = load_device(name)
+    assert device.name == name
+    assert set(device.collectors) <= set(collectors.TABLE)
+    assert set(device.backends) <= set(backends.TABLE)
+    assert set(device.sensor) <= set(device.collectors)
+    assert device.power.totals
+    summed = [channel for total in device.power.totals for channel in total.channels]
+    read = {channel.partition(":")[0] for channel in (*summed, *device.power.parts)}
+    assert read <= set(device.collectors)
+    assert not set(summed) & set(device.power.parts)
+
+
+@pytest.mark.parametrize("name", sorted(BOARDS))
+def test_its_collectors_know_their_options(name: str, tmp_path: Path) -> None:
+    """On a machine that has nothing: each says why it cannot be read, or can be."""
+    device = load_device(name)
+    for collector in device.collectors:
+        options = dict(device.sensor.get(collector, {}))
+        period_s = float(options.pop("period_s", device.sensor_period_s))
+        place = collectors.Place(str(tmp_path), 1, 1, period_s, options)
+        assert resolve(collectors.TABLE, "collector", collector)(place).name == collector
+
+
+@pytest.mark.parametrize("name", sorted(BOARDS))
+def test_a_sum_names_what_it_sums(name: str) -> None:
+    for total in load_device(name).power.totals:
+        said = " ".join(total.caveats)
+        for channel in total.channels if len(total.channels) > 1 else ():
+            rail = channel.partition(":")[2].removesuffix("_power").removesuffix("_energy")
+            assert rail in said, (channel, said)
+        assert (total.scope == "sum of rails") <= (len(total.channels) > 1)
+
+
+@pytest.mark.parametrize("name", sorted(TOTALS))
+def test_the_total_is_the_one_of_the_facts(name: str) -> None:
+    own = [total for total in load_device(name).power.totals if not total.channels[0].startswith("joulescope")]
+    assert (own[0].channels, own[0].scope) == TOTALS[name]
+
+
+@pytest.mark.parametrize(
+    ("name", "step_w"),
+    [("jetson-nano", 0.042), ("jetson-tx2", 0.038), ("jetson-orin-nx", 0.04), ("jetson-agx-orin", 0.4)],
+)
+def test_the_steps_of_a_sensor_are_those_of_the_captures(name: str, step_w: float) -> None:
+    """hardware.md, section 1.5."""
+    assert load_device(name).power.totals[0].step_w == step_w
+
+
+@pytest.mark.parametrize("name", ["raspberry-pi-4", "coral-dev-board"])
+def test_a_board_without_a_sensor_has_external_meters_alone(name: str) -> None:
+    device = load_device(name)
+    assert {channel.partition(":")[0] for total in device.power.totals for channel in total.channels} == {
+        "joulescope",
+        "plug",
+    }
+    assert any("only an external meter" in caveat for total in device.power.totals for caveat in total.caveats)
+
+
+def test_tegrastats_stands_in_for_the_power_monitor_on_every_jetson() -> None:
+    for name in sorted(one for one in BOARDS if one.startswith("jetson")):
+        scopes = [(total.channels[0].partition(":")[0], total.scope) for total in load_device(name).power.totals]
+        assert ("ina", scopes[0][1]) in scopes
+        assert ("tegrastats", scopes[0][1]) in scopes
+        assert scopes[-1] == ("plug", "wall")
+        assert [place for place, _ in scopes].index("ina") < [place for place, _ in scopes].index("tegrastats")
