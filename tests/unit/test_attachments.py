@@ -19,9 +19,9 @@ BOARD_S = 5000.0  # what the board's clock said then
 
 
 def timed(**changes: object) -> Trial:
-    """Steady from 10 to 20 s after the log's first row."""
+    """Steady from 10.5 to 20.5 s after the log's first row."""
     environment = Environment(facts={"epoch_minus_clock_s": EPOCH_S - BOARD_S})
-    phases = Phases(steady_start_s=BOARD_S + 10, steady_end_s=BOARD_S + 20)
+    phases = Phases(steady_start_s=BOARD_S + 10.5, steady_end_s=BOARD_S + 20.5)
     return trial(run=run().id, environment=environment, phases=phases, **changes)
 
 
@@ -58,7 +58,7 @@ def test_an_offset_moves_the_log(folder: Path, tmp_path: Path) -> None:
 
 
 def test_a_log_of_another_hour_is_refused_and_nothing_is_kept(folder: Path, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="no reading within a trial .* --clock-offset SECONDS"):
+    with pytest.raises(UsageError, match=r"no reading within a trial .* --clock-offset SECONDS"):
         attachments.attach(folder, PowerLog(meter(tmp_path / "meter.csv", start_s=EPOCH_S + 7200)))
     assert store.attached(folder) == []
 
