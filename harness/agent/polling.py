@@ -104,6 +104,13 @@ class Source:
         silence_s = now_s - self.last_s
         return silence_s if silence_s > max(SILENCE_S, SILENT_PERIODS * self.period_s) else 0.0
 
+    def line_period_s(self):
+        """Of a feed, the median time between its readings, which is how often it renews its values; None of others."""
+        if not hasattr(self._collector, "wait") or len(self.times) <= LEAST_UPDATES:
+            return None
+        gaps = sorted(after - before for before, after in zip(self.times, self.times[1:]))  # noqa: RUF007  # as below
+        return gaps[len(gaps) // 2]
+
     def columns(self):
         """(name, values) of what was read so far, times first."""
         count = len(self.times)  # appended last, so that all rows up to it are whole

@@ -56,7 +56,9 @@ class SensorProcess:
         self._hear()
 
     def stop(self):
-        """End the polling; returns channels, reads, busy_s, peak_rss_bytes, lost, details. Columns are in the file.
+        """End the polling; returns channels, reads, busy_s, peak_rss_bytes, lost, line_period_s (of feeds), details.
+
+        Columns are in the file by then.
 
         lost: for each time that a collector fell silent, {"collector", "last_s", "seen_s", "reason"}.
         """
@@ -221,6 +223,7 @@ def _finish(settings, usable, watch, control):
         "busy_s": usage[0] + usage[1],
         "peak_rss_bytes": memory_now(settings["root"], os.getpid()).get("peak_rss_bytes"),
         "lost": watch.lost,
+        "line_period_s": {source.name: source.line_period_s() for source in usable if source.line_period_s()},
         "details": {source.name: source.details for source in usable if source.details},
     }
 

@@ -266,7 +266,9 @@ class _InProgress:
         if sensors is not None:
             notes.traces = _traces(sensors["channels"], self._fetch(self._scratch("traces")))
             kept = ("reads", "busy_s", "peak_rss_bytes", "lost", "details")
-            notes.environment["facts"]["sensors"].update({name: sensors[name] for name in kept})
+            sensed = notes.environment["facts"]["sensors"]
+            sensed.update({name: sensors[name] for name in kept})
+            sensed.setdefault("update_period_s", {}).update(sensors["line_period_s"])
 
     def _scratch(self, name: str) -> str:
         """A file on the board that no other trial of any run uses."""

@@ -181,6 +181,15 @@ def test_a_feed_keeps_the_times_it_was_told() -> None:
     assert feed.stopped >= 1
 
 
+def test_how_often_a_feed_renews_its_values_is_the_time_between_its_readings() -> None:
+    control = polling.Control()
+    lines = [(10.0 + 0.1 * number, [1.0, 2.0]) for number in range(9)]
+    source = opened(Line(*lines, EOFError("over")), control)
+    source._thread.join(PATIENCE_S)
+    assert source.line_period_s() == pytest.approx(0.1)
+    assert opened(Meter([1.0, 2.0]), control).line_period_s() is None
+
+
 def test_ending_a_feed_ends_its_waiting() -> None:
     control = polling.Control()
     source = opened(Line((1.0, [1.0, 2.0])), control)
