@@ -108,7 +108,7 @@ class Source:
         """Of a feed, the median time between its readings, which is how often it renews its values; None of others."""
         if not hasattr(self._collector, "wait") or len(self.times) <= LEAST_UPDATES:
             return None
-        gaps = sorted(after - before for before, after in zip(self.times, self.times[1:]))  # noqa: RUF007  # as below
+        gaps = sorted(after - before for before, after in zip(self.times, self.times[1:]))  # as below
         return gaps[len(gaps) // 2]
 
     def columns(self):

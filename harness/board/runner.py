@@ -8,13 +8,12 @@ from __future__ import annotations
 import random
 import tempfile
 import time
-from array import array
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeAlias
 
 from harness.agent import measure, wire
+from harness.board.columns import Column, outputs, samples, traces
 from harness.board.link import Link
 from harness.board.window import power_window
 from harness.errors import AgentError
@@ -22,7 +21,7 @@ from harness.model.case import Case, PlannedTrial
 from harness.model.codec import Json, to_json
 from harness.model.device import Device
 from harness.model.run import trial_id
-from harness.model.trial import Channel, Environment, Outputs, Phases, Samples, Trace, Trial, no_values
+from harness.model.trial import Environment, Phases, Trace, Trial, no_values
 from harness.ports import Transport
 
 # How long an answer may take beyond the time that was asked for: engines build slowly on small boards.
@@ -35,9 +34,6 @@ ACCURACY_TIMEOUT_S = 3600.0
 # 24 pairs of 0.1 s: resolves about 0.3 % of the median on a noisy two-core machine, for 5 s once a run.
 OBSERVER_PAIRS = 24
 OBSERVER_BLOCK_S = 0.1
-
-
-Column: TypeAlias = "array[float]"  # as harness.agent.wire reads them
 
 
 @dataclass(frozen=True)
@@ -141,9 +137,9 @@ def run_trial(board: Board, job: Job) -> Trial:
         environment=Environment(**notes.environment),
         phases=Phases(**notes.phases),
         memory=notes.memory,
-        outputs=_outputs(notes.reply, notes.columns, job.material.labels),
-        warm_up=_samples(notes.columns, "warm_up"),
-        samples=_samples(notes.columns, "samples"),
+        outputs=outputs(notes.reply, notes.columns, job.material.labels),
+        warm_up=samples(notes.columns, "warm_up"),
+        samples=samples(notes.columns, "samples"),
         arms=notes.arms,
         traces=notes.traces,
         dataset_sha256=job.material.dataset_sha256 if mode == "accuracy" else None,
@@ -264,7 +260,7 @@ class _InProgress:
         notes.environment["in_force"]["at_end"] = reply["in_force_end"]
         sensors = reply["sensors"]
         if sensors is not None:
-            notes.traces = _traces(sensors["channels"], self._fetch(self._scratch("traces")))
+            notes.traces = traces(sensors["channels"], self._fetch(self._scratch("traces")))
             kept = ("reads", "busy_s", "peak_rss_bytes", "lost", "details")
             sensed = notes.environment["facts"]["sensors"]
             sensed.update({name: sensors[name] for name in kept})
@@ -290,27 +286,3 @@ def _observer_arms(seed: int) -> tuple[str, ...]:
     chance = random.Random(seed)
     pairs = [chance.sample(["on", "off"], 2) for _ in range(OBSERVER_PAIRS)]
     return tuple(arm for pair in pairs for arm in pair)
-
-
-def _samples(columns: Mapping[str, Column], prefix: str) -> Samples:
-    if f"{prefix}.start_s" not in columns:
-        return Samples()
-    return Samples(*(columns[f"{prefix}.{name}"] for name in ("start_s", "duration_s", "block")))
-
-
-def _traces(channels: list[dict[str, Json]], columns: Mapping[str, Column]) -> tuple[Trace, ...]:
-    return tuple(
-        Trace(
-            Channel(**channel),
-            columns[f"time:{channel['collector']}"],
-            columns[f"{channel['collector']}:{channel['name']}"],
-        )
-        for channel in channels
-    )
-
-
-def _outputs(reply: Mapping[str, Json], columns: Mapping[str, Column], labels: Column) -> Outputs:
-    signature = tuple(float("nan") if value is None else value for value in reply.get("signature", ()))
-    top1 = columns.get("top1", no_values())
-    logits = columns.get("logits", no_values())
-    return Outputs(signature, reply.get("finite", True), top1, labels[: len(top1)], logits)

@@ -1,4 +1,4 @@
-"""Energy through the whole path: a real model, the packed agent, a meter that answers over HTTP or plays a recording."""
+"""Energy through the whole path: a real model, the packed agent, a meter over HTTP or a recording that is played."""
 
 from __future__ import annotations
 
