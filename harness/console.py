@@ -28,6 +28,8 @@ _COLUMNS = (
     "memory_peak_bytes",
     "model_size_bytes",
 )
+# Shown only where some case has them: most machines have no power sensor, and a column of dashes says nothing.
+_POWER_COLUMNS = ("power_mean_w", "energy_per_inference_j")
 _LEGEND = (
     "small type: 95 % interval; (lock): recorded for this artifact, not measured here; a dash: missing, see the report"
 )
@@ -101,7 +103,8 @@ def print_result(result: RunResult) -> None:
     console = _wide_console()
     table = Table(title=printable(f"{result.run['suite']} on {result.device['title']} ({result.run['id']})"))
     table.add_column("variant", overflow="fold", min_width=8)
-    for name in _COLUMNS:
+    columns = _COLUMNS + tuple(name for name in _POWER_COLUMNS if any(name in one.metrics for one in result.cases))
+    for name in columns:
         metric = REGISTRY[name]
         table.add_column(f"{metric.label}\n{metric.shown_unit}".strip(), justify="right", no_wrap=True)
     table.add_column("verdict", no_wrap=True)
@@ -109,7 +112,7 @@ def print_result(result: RunResult) -> None:
     shown = dict(zip((case.id for case in cases), names.labels(cases), strict=True))
     for one in result.cases:
         style = _STYLE[one.verdict]
-        cells = [_cell(one, name) for name in _COLUMNS]
+        cells = [_cell(one, name) for name in columns]
         table.add_row(printable(shown[one.case.id]), *cells, f"[{style}]{one.verdict}[/{style}]")
     console.print(table)
     console.print(f"[dim]{_LEGEND}[/dim]")

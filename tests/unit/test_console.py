@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from harness import console
 from harness.analysis.analyse import analyse
 from harness.model.case import Accuracy
 from harness.model.trial import Outputs, Trial
+from harness.model.verdict import Summary
 from harness.stages import Progress
 from tests.support.host_side import CASE, column, facts, plan, stored, trial
 
@@ -67,3 +70,18 @@ def test_a_resumed_run_says_once_how_many_trials_were_there(capsys: pytest.Captu
     assert said.err.count("going on with an interrupted run: 2 of 3 trials are there") == 1
     assert "failed small performance 3: it died" in said.err
     assert "Traceback" not in said.err
+
+
+def test_power_has_its_columns_only_where_it_was_measured(capsys: pytest.CaptureFixture[str]) -> None:
+    result = analyse(stored([trial()], plan(artifact=KNOWN)))
+    console.print_result(result)
+    assert "energy" not in capsys.readouterr().out
+    power = Summary("power_mean_w", "W", 6, 5.25, 5.0, 5.5, "made by hand")
+    energy = Summary("energy_per_inference_j", "J", 6, 0.0105, 0.01, 0.011, "made by hand")
+    (case,) = result.cases
+    metrics = {**case.metrics, power.metric: power, energy.metric: energy}
+    console.print_result(replace(result, cases=(replace(case, metrics=metrics),)))
+    said = capsys.readouterr().out
+    assert "5.25" in said
+    assert "10.5" in said
+    assert "mJ" in said
