@@ -81,7 +81,7 @@ class Collector(Protocol):
 class Feed(Protocol):
     """A group of sensor channels that come when the source sends them: a child's lines, a recording, a stream.
 
-    All of Collector, but `wait` in place of `read`.
+    All of Collector, but `wait` in place of `read`; with `pause(paused)` where its source can be halted meanwhile.
     """
 
     name: str

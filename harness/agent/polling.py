@@ -75,25 +75,37 @@ class Source:
         self.name, self.period_s = name, place.period_s
         self.ready = threading.Event()
         self.unavailable = None
+        self.misconfigured = None  # what is wrong with its options
         self.channels = []
         self.times, self.rows = array("d"), array("d")
         self.update_period_s = self.read_s = None
-        self.last_s = None  # the last reading that held a value
+        self.last_s = None  # the last reading that held a value; until there is one, when it was opened
         self.ended = None  # why there will be no more readings
         self.details = {}
         self._make, self._place, self._control = make, place, control
-        self._collector = None
-        self._thread = threading.Thread(target=self._run, name=name)
-        self._thread.daemon = True  # one that hangs in the kernel must not keep the process alive
+        self._collector, self._started, self._abandoned = None, False, False
+        self._thread = _thread(self._run, name)
 
     def start(self):
         """Begin, in the thread."""
         self._thread.start()
 
+    def abandon(self, reason):
+        """It did not become ready in time: what its thread still finds is not wanted any more."""
+        self._abandoned, self.unavailable = True, reason
+
+    def pause(self, paused):
+        """Stop a feed's source for the time of a pause, where it can be; nothing asks the others then anyway."""
+        self.last_s = self._control.clock()  # the silence was asked for
+        if hasattr(self._collector, "pause"):
+            self._collector.pause(paused)
+
     def end(self, patience_s):
-        """After "stop" was said: wait for the thread, then let the collector go. False where it still hangs."""
-        if self._collector is not None and hasattr(self._collector, "wait"):
-            self._collector.stop()  # which ends its `wait`
+        """After "stop" was said: wait for the thread, which lets the collector go. False where it still hangs."""
+        if self._started and hasattr(self._collector, "wait"):
+            # Which ends its `wait`; a library that hangs in it must not hold up the others.
+            stopping = _thread(self._collector.stop, self.name + " stop")
+            stopping.start()
         self._thread.join(patience_s)
         return not self._thread.is_alive()
 
@@ -122,15 +134,49 @@ class Source:
 
     def _run(self):
         try:
-            self._open()
-        except OSError as error:
-            self.unavailable = str(error)  # as the collector put it, remedy and all
-        except Exception as error:  # noqa: BLE001  # whatever a sensor does, the others go on
-            self.unavailable = "{}: {}".format(type(error).__name__, error)
+            if self._open():
+                self.ready.set()
+                self._serve()
         finally:
             self.ready.set()
-        if self.unavailable is not None:
+            if self._started:
+                self._close()
+
+    def _open(self):
+        """Whether there is something to read. Never raises: whatever a sensor does, the others go on."""
+        reason = None
+        try:
+            self._collector = self._make(self._place)
+        except ValueError as error:
+            self.misconfigured = reason = str(error)
+        except Exception as error:  # noqa: BLE001
+            reason = "{}: {}".format(type(error).__name__, error)
+        try:
+            if reason is None:
+                reason = self._collector.why_unavailable()
+            if reason is None:
+                self._started = True
+                self._collector.start()
+                self.channels = list(self._collector.channels())
+                self._first_readings()
+        except OSError as error:
+            reason = str(error)  # as the collector put it, remedy and all
+        except Exception as error:  # noqa: BLE001
+            reason = "{}: {}".format(type(error).__name__, error)
+        if not self._abandoned:
+            self.unavailable = reason
+        return reason is None and not self._abandoned
+
+    def _first_readings(self):
+        self.last_s = self._control.clock()
+        if hasattr(self._collector, "wait"):
             return
+        powered = any(channel.unit in ("W", "J") for channel in self.channels)
+        if powered and self.period_s < SLOW_PERIOD_S:
+            self.update_period_s, self.read_s = survey(self._collector, self.channels, self._control.clock)
+        self._read()
+
+    def _serve(self):
         try:
             if hasattr(self._collector, "wait"):
                 self._listen()
@@ -138,25 +184,8 @@ class Source:
                 self._poll()
         except EOFError as error:
             self.ended = str(error) or "its source ended"
-        except Exception as error:  # noqa: BLE001  # as above
+        except Exception as error:  # noqa: BLE001  # as in _open
             self.ended = "{}: {}".format(type(error).__name__, error)
-        finally:
-            self._close()
-
-    def _open(self):
-        self._collector = self._make(self._place)
-        self.unavailable = self._collector.why_unavailable()
-        if self.unavailable is not None:
-            return
-        self._collector.start()
-        self.channels = list(self._collector.channels())
-        if hasattr(self._collector, "wait"):
-            self.last_s = self._control.clock()
-            return
-        powered = any(channel.unit in ("W", "J") for channel in self.channels)
-        if powered and self.period_s < SLOW_PERIOD_S:
-            self.update_period_s, self.read_s = survey(self._collector, self.channels, self._control.clock)
-        self._read()
 
     def _poll(self):
         period_s, clock = self.period_s, self._control.clock
@@ -201,9 +230,17 @@ class Source:
             self.last_s = moment_s
 
     def _close(self):
-        if hasattr(self._collector, "facts"):
-            self.details = self._collector.facts()
-        self._collector.stop()
+        try:
+            if hasattr(self._collector, "facts"):
+                self.details = self._collector.facts()
+        finally:
+            self._collector.stop()
+
+
+def _thread(target, name):
+    thread = threading.Thread(target=target, name=name)
+    thread.daemon = True  # one that hangs in the kernel must not keep the process alive
+    return thread
 
 
 def survey(collector, channels, clock):

@@ -21,6 +21,8 @@ OPENING_S = 8.0
 # So long a thread that is told to stop gets, before it is left behind.
 LEAVING_S = 1.0
 WATCH_S = 0.25
+# All is written by then; what takes longer is a library's own thread.
+ENDING_S = 5.0
 # Doctor waits so long for the first reading of one that tells by itself.
 FIRST_FEED_S = 1.5
 
@@ -65,7 +67,11 @@ class SensorProcess:
         self.switch("stop")
         found = self._hear()
         self._process.stdin.close()
-        self._process.wait()
+        try:
+            self._process.wait(ENDING_S)
+        except subprocess.TimeoutExpired:  # a sensor's library that does not end; its columns are written
+            self._process.kill()
+            self._process.wait()
         self._process.stdout.close()
         return found
 
@@ -110,6 +116,8 @@ def main(settings):
             if not word:
                 return 1  # the measured process is gone, and nobody is left to hear an answer
             control.say(word)
+            for source in usable if word in ("on", "off") else ():
+                source.pause(word == "off")
             _say({"polling": word == "on"})
         watch.look()
     _say(_finish(settings, usable, watch, control))
@@ -119,7 +127,7 @@ def main(settings):
 def open_sources(settings, control):
     """Start all named collectors side by side. Returns every source, those that answer too late as unavailable.
 
-    KeyError for a name that is not in the table.
+    KeyError for a name that is not in the table, ValueError for options that a collector refuses.
     """
     options = settings.get("options", {})
     sources = []
@@ -134,7 +142,10 @@ def open_sources(settings, control):
         source.start()
     for source in sources:
         if not source.ready.wait(max(0.0, deadline - control.clock())):
-            source.unavailable = "did not answer within {:g} s: see `dmesg`; its bus or driver hangs".format(patience_s)
+            source.abandon("did not answer within {:g} s: see `dmesg`; its bus or driver hangs".format(patience_s))
+    for source in sources:
+        if source.misconfigured is not None:
+            raise ValueError("collector {}: {}".format(source.name, source.misconfigured))
     return sources
 
 

@@ -9,12 +9,12 @@ from harness.model.case import Scenario
 from harness.model.codec import Json
 from harness.model.device import Device
 
-# So many renewals of its value a power sensor must have over the steady part.
-UPDATE_PERIODS = 100
+# So many renewals of its value a power sensor gets over the steady part: 100 are needed, and periods wander.
+UPDATE_PERIODS = 110
 
 
 def power_window(scenario: Scenario, device: Device, sensed: Mapping[str, Json]) -> tuple[Scenario, float]:
-    """The scenario with a steady part of at least 100 update periods of the power sensor, and the idle time around it.
+    """The scenario with a steady part of over 100 update periods of the power sensor, and the idle time around it.
 
     Edges cost about P * period / T of an energy: 100 periods keep that at 1 % (reference: hardware.md, section 7). Both
     stay as they are where no total of the device can be read. `sensed`: what the sensor process said at its start.
@@ -26,13 +26,20 @@ def power_window(scenario: Scenario, device: Device, sensed: Mapping[str, Json])
             break
     else:
         return scenario, 0.0
-    periods = [_update_period_s(name, device, sensed) for name in collectors]
-    needed_s = min(max(scenario.stop.min_duration_s, UPDATE_PERIODS * max(periods)), scenario.stop.budget_s)
+    periods = [_period_s(name, device, sensed) for name in collectors]
+    longest_s = UPDATE_PERIODS * max(periods)
+    needed_s = min(max(scenario.stop.min_duration_s, longest_s), scenario.stop.budget_s)
     return replace(scenario, stop=replace(scenario.stop, min_duration_s=needed_s)), device.power.idle_s
 
 
-def _update_period_s(collector: str, device: Device, sensed: Mapping[str, Json]) -> float:
-    """As measured when the sensors started; where that did not show, how often it is asked."""
-    measured = sensed.get("update_period_s", {}).get(collector)
+def _period_s(collector: str, device: Device, sensed: Mapping[str, Json]) -> float:
+    """How often a collector brings a new value: as it is asked, or as seldom as its sensor renews it.
+
+    0 where the sensor was watched and renewed nothing: it is so slow that no usual run would do, and the analysis says
+    so. One that was not watched (it is asked seldom, or tells by itself) is taken at its word.
+    """
     asked = float(device.sensor.get(collector, {}).get("period_s", device.sensor_period_s))
-    return max(asked, float(measured)) if measured is not None else asked
+    watched = sensed.get("update_period_s", {})
+    if collector not in watched:
+        return asked
+    return max(asked, float(watched[collector])) if watched[collector] is not None else 0.0

@@ -98,6 +98,12 @@ class TegrastatsFeed:
         if child is not None:
             child.end()
 
+    def pause(self, paused):
+        """Halt the child or let it go on: what it costs must be absent while the sensors are off."""
+        child = self._child
+        if child is not None:
+            child.halt(paused)
+
     def _learn(self, child):
         deadline = time.perf_counter() + self._first_line_s
         heard = 0
@@ -191,6 +197,12 @@ class Child:
                     self._hear_lines()
             return self._lines.popleft()
 
+    def halt(self, halted):
+        """Stop the group where it stands, or let it continue."""
+        with self._leaving:
+            if not self._ending:
+                self._signal(signal.SIGSTOP if halted else signal.SIGCONT)
+
     def end(self):
         """Terminate the group, wait for the program and close everything. The second time it does nothing."""
         with self._leaving:
@@ -200,6 +212,7 @@ class Child:
             os.write(self._waker, b".")
             with self._reading:
                 self._signal(signal.SIGTERM)
+                self._signal(signal.SIGCONT)  # one that was halted hears nothing
                 # Closed before the wait: a child of another user (sudo) cannot be signalled, but its next line ends it.
                 for pipe in (self._process.stdout, self._process.stderr):
                     pipe.close()

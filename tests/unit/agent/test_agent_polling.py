@@ -103,12 +103,12 @@ def test_a_failed_reading_is_missing_and_the_next_one_counts(error: Exception) -
 
 def test_what_cannot_be_made_is_unavailable_with_its_error() -> None:
     def make(_: Place) -> Meter:
-        raise ValueError("meter knows no option 'ulr': did you mean url?")
+        raise RuntimeError("the library is of another version")
 
     source = polling.Source("meter", make, PLACE, polling.Control())
     source.start()
     assert source.ready.wait(PATIENCE_S)
-    assert source.unavailable == "ValueError: meter knows no option 'ulr': did you mean url?"
+    assert source.unavailable == "RuntimeError: the library is of another version"
 
 
 def test_a_reason_for_being_unavailable_is_kept() -> None:
@@ -289,3 +289,59 @@ def test_only_power_is_surveyed() -> None:
 
 def test_every_name_in_the_table_is_a_word() -> None:
     assert all(name.isidentifier() for name in collectors.TABLE)
+
+
+# --- what reviewers broke
+
+
+def test_one_that_starts_too_late_stays_unavailable_and_is_let_go() -> None:
+    control, meter, begun = polling.Control(), Meter([1.0, 2.0]), threading.Event()
+    meter.start = lambda: begun.wait(PATIENCE_S) and None  # type: ignore[method-assign,func-returns-value]
+    source = polling.Source("meter", lambda _: meter, PLACE, control)
+    source.start()
+    source.abandon("did not answer")
+    begun.set()
+    source._thread.join(PATIENCE_S)
+    assert (source.unavailable, meter.stopped) == ("did not answer", 1)
+
+
+def test_a_stop_that_hangs_holds_up_nobody() -> None:
+    control, feed, released = polling.Control(), Line((1.0, [1.0, 2.0])), threading.Event()
+    feed.stop = lambda: released.wait(PATIENCE_S) and None  # type: ignore[method-assign,func-returns-value]
+    source = opened(feed, control)
+    control.say("stop")
+    assert source.end(0.01) is False
+    released.set()
+    feed._ended.set()
+    assert source.end(PATIENCE_S)
+
+
+def test_wrong_options_are_the_callers_mistake_and_no_missing_sensor() -> None:
+    settings = {
+        "names": ["thermal"],
+        "root": "/",
+        "target": 1,
+        "period_s": 1.0,
+        "options": {"thermal": {"colour": 1}},
+    }
+    with pytest.raises(ValueError, match=r"^collector thermal: thermal has no option colour: only period_s"):
+        sensors.open_sources(settings, polling.Control())
+
+
+def test_a_sensor_that_never_held_a_value_is_noticed_too() -> None:
+    control = polling.Control(Clock(0.5))
+    source = opened(Meter([math.nan, math.nan]), control, PLACE._replace(period_s=0.05))
+    assert source.silent_for(source.last_s + 1.51) > 0
+    ended(source, control)
+
+
+def test_a_pause_halts_a_feed_that_can_be_halted_and_is_no_silence() -> None:
+    control, feed, told = polling.Control(), Line((1.0, [1.0, 2.0])), []
+    feed.pause = told.append  # type: ignore[attr-defined]
+    source = opened(feed, control)
+    source.pause(True)
+    source.pause(False)
+    assert told == [True, False]
+    assert source.silent_for(control.clock()) == 0.0
+    control.say("stop")
+    assert source.end(PATIENCE_S)

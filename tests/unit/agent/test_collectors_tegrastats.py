@@ -387,3 +387,24 @@ def test_a_captured_log_is_played_line_by_line(tmp_path: Path, shared: Path, log
         feed.wait()
     assert feed.facts()["undecoded_lines"] == 0
     feed.stop()
+
+
+def test_a_halted_child_prints_nothing_and_goes_on_after_it(tmp_path: Path) -> None:
+    """Its process group is stopped by signal; /proc shows the state."""
+    printing(tmp_path, FIRST)
+    feed = started(tmp_path)
+    pid = feed._child._process.pid
+
+    def state() -> str:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+
+    feed.pause(True)
+    while state() not in "TZ":  # a signal is delivered soon, not at once
+        pass
+    assert state() == "T"
+    feed.pause(False)
+    while state() == "T":
+        pass
+    feed.pause(True)
+    feed.stop()  # a halted one ends too
+    assert not Path(f"/proc/{pid}").exists()
