@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import io
+import math
 import os
 import signal
 import sys
@@ -16,7 +17,7 @@ from pathlib import Path
 
 from harness import __version__
 from harness.errors import EXIT_DONE, EXIT_NOTHING_VALID, EXIT_USAGE, HarnessError, UsageError
-from harness.options import LOG_KINDS, Options, PowerLog
+from harness.options import LOG_KINDS, TOTAL_SCOPES, Options, PowerLog
 from harness.registry import DEFAULT_DEVICE, DEFAULT_SUITE
 
 _EPILOG = """\
@@ -122,6 +123,15 @@ def _power_log_arguments(verb: argparse.ArgumentParser) -> None:
     verb.add_argument(
         "--clock-offset", type=_number, metavar="S", help="the board's clock minus the log's (default: 0)"
     )
+    verb.add_argument(
+        "--power-scope",
+        choices=TOTAL_SCOPES,
+        metavar="WHERE",
+        help=f"what the log's total covers: {', '.join(TOTAL_SCOPES)} (default of a meter: wall)",
+    )
+    verb.add_argument(
+        "--power-channel", metavar="NAME", help="the log's channel that is the total (`import` lists them)"
+    )
 
 
 def _common_arguments(verb: argparse.ArgumentParser) -> None:
@@ -210,22 +220,29 @@ def _seconds(text: str) -> float:
 
 def _number(text: str) -> float:
     try:
-        return float(text)
+        number = float(text)
     except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds") from None
+        number = math.nan
+    if not math.isfinite(number):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds")
+    return number
 
 
 def _power_log(parsed: argparse.Namespace) -> PowerLog | None:
     """[KIND:]FILE; a colon that follows no kind belongs to the file's name."""
-    given, offset_s = getattr(parsed, "power_log", None), getattr(parsed, "clock_offset", None)
+    given = getattr(parsed, "power_log", None)
+    offset_s, scope, channel = (
+        getattr(parsed, name, None) for name in ("clock_offset", "power_scope", "power_channel")
+    )
     if given is None:
-        if offset_s is not None:
-            raise UsageError("--clock-offset sets the clock of a --power-log FILE; name the file")
+        for option, value in (("--clock-offset", offset_s), ("--power-scope", scope), ("--power-channel", channel)):
+            if value is not None:
+                raise UsageError(f"{option} belongs to a --power-log FILE; name the file")
         return None
     kind, _, file = given.partition(":")
     if kind not in LOG_KINDS:
         kind, file = "meter-csv", given
-    return PowerLog(Path(file), kind, offset_s or 0.0)
+    return PowerLog(Path(file), kind, offset_s or 0.0, scope, channel)
 
 
 def _user_cache(environment: Mapping[str, str]) -> Path:

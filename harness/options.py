@@ -4,18 +4,30 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
+
+from harness.model.power import Scope
 
 # Kinds of logs that `import` and --power-log read; harness.logs.reading.READERS has a reader for each.
 LOG_KINDS = ("tegrastats", "vcgencmd", "nvml-csv", "meter-csv")
 
+# Where a total may be read; a rail is a part of one.
+TOTAL_SCOPES: tuple[Scope, ...] = tuple(scope for scope in get_args(Scope) if scope != "rail")
+
 
 @dataclass(frozen=True)
 class PowerLog:
-    """A log of another tool that is to be attached to a run. clock_offset_s: what its clock lacks to the board's."""
+    """A log of another tool that is to be attached to a run.
+
+    clock_offset_s: what its clock lacks to the board's. channel: the one that is the device's total, for a log that
+    holds several; scope: where it is read, if not where that kind of log usually is.
+    """
 
     path: Path
     kind: str = "meter-csv"
     clock_offset_s: float = 0.0
+    scope: Scope | None = None
+    channel: str | None = None
 
 
 @dataclass(frozen=True)

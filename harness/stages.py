@@ -113,9 +113,12 @@ def with_references(planned: Planned, board: Board, options: Options) -> Planned
 
 
 def ask(board: Board, name: str) -> dict[str, Json]:
-    """What the board answers to a probe. DeviceFileError where `name` lists what the agent has never heard of."""
+    """What the board answers to a probe. DeviceFileError where `name` lists what the agent has never heard of, or sets
+    options that a collector refuses."""
     try:
         return probe(board)
+    except DeviceFileError as error:
+        raise DeviceFileError(f"device {name}: {error}") from None
     except AgentError as error:
         if error.kind != "KeyError":
             raise
@@ -179,8 +182,9 @@ def conclude(folder: Path) -> tuple[RunResult, dict[str, Record]]:
     """Read a run back from the store and analyse it: what is reported is always what was stored."""
     from harness.analysis.analyse import analyse, records
 
-    stored = with_attached(store.read(folder))
-    return analyse(stored), records(stored)
+    stored, said = with_attached(store.read(folder))
+    result = analyse(stored)
+    return dataclasses.replace(result, notes=result.notes + said), records(stored)
 
 
 def _accuracy_images(options: Options) -> Split | None:

@@ -44,7 +44,11 @@ def run(options: Options, _parsed: argparse.Namespace) -> int:
     with console.RunView() as view:
         folder = stages.measure(planned, board, options, view)
     if options.power_log:
-        attachments.attach(folder, options.power_log)
+        try:
+            console.message(attachments.attach(folder, options.power_log))
+        except UsageError as error:
+            later = f"`harness report {folder.name} --power-log FILE` attaches a log to it"
+            raise UsageError(f"{error}; the run itself is stored, and {later}") from None
     result, records = stages.conclude(folder)
     if options.json:
         _write_json(summary_json(result), options.json)
@@ -69,7 +73,7 @@ def report(options: Options, parsed: argparse.Namespace) -> int:
     if options.power_log:
         if len(folders) > 1:
             raise UsageError("--power-log belongs to one run: name one")
-        attachments.attach(folders[0], options.power_log)
+        console.message(attachments.attach(folders[0], options.power_log))
     for folder in folders:
         console.plain(str(_write_report(*stages.conclude(folder), parsed.format, parsed.out)))
     return EXIT_DONE
@@ -169,7 +173,7 @@ def judge(options: Options, parsed: argparse.Namespace) -> int:
 
 
 def import_log(options: Options, parsed: argparse.Namespace) -> int:
-    """Read a log that was made without the harness, and say what it holds."""
+    """Read a log that was made without the harness, and say what it holds. 3 where that is nothing."""
     from harness import console
     from harness.logs.log import summary
     from harness.logs.reading import read
@@ -187,6 +191,7 @@ def import_log(options: Options, parsed: argparse.Namespace) -> int:
         console.message(f"{len(unknown)} unknown tokens were left out: {some}")
     if not found["channels"]:
         console.message(f"harness: {parsed.file} holds nothing of {parsed.kind}: is it a log of another kind?")
+        return EXIT_NOTHING_VALID
     return EXIT_DONE
 
 

@@ -102,12 +102,22 @@ class Source:
 
     def end(self, patience_s):
         """After "stop" was said: wait for the thread, which lets the collector go. False where it still hangs."""
-        if self._started and hasattr(self._collector, "wait"):
+        if self._started and not self.is_asked:
             # Which ends its `wait`; a library that hangs in it must not hold up the others.
             stopping = _thread(self._collector.stop, self.name + " stop")
             stopping.start()
         self._thread.join(patience_s)
         return not self._thread.is_alive()
+
+    @property
+    def is_asked(self):
+        """Whether it is read at our pace, not its own."""
+        return not hasattr(self._collector, "wait")
+
+    @property
+    def is_powered(self):
+        """Whether it reads power or energy."""
+        return any(channel.unit in ("W", "J") for channel in self.channels)
 
     def silent_for(self, now_s):
         """Seconds without a value beyond what is usual, or 0."""
@@ -118,7 +128,7 @@ class Source:
 
     def line_period_s(self):
         """Of a feed, the median time between its readings, which is how often it renews its values; None of others."""
-        if not hasattr(self._collector, "wait") or len(self.times) <= LEAST_UPDATES:
+        if self.is_asked or len(self.times) <= LEAST_UPDATES:
             return None
         gaps = sorted(after - before for before, after in zip(self.times, self.times[1:]))  # as below
         return gaps[len(gaps) // 2]
@@ -169,19 +179,18 @@ class Source:
 
     def _first_readings(self):
         self.last_s = self._control.clock()
-        if hasattr(self._collector, "wait"):
+        if not self.is_asked:
             return
-        powered = any(channel.unit in ("W", "J") for channel in self.channels)
-        if powered and self.period_s < SLOW_PERIOD_S:
+        if self.is_powered and self.period_s < SLOW_PERIOD_S:
             self.update_period_s, self.read_s = survey(self._collector, self.channels, self._control.clock)
         self._read()
 
     def _serve(self):
         try:
-            if hasattr(self._collector, "wait"):
-                self._listen()
-            else:
+            if self.is_asked:
                 self._poll()
+            else:
+                self._listen()
         except EOFError as error:
             self.ended = str(error) or "its source ended"
         except Exception as error:  # noqa: BLE001  # as in _open

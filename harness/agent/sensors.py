@@ -101,13 +101,14 @@ def main(settings):
     sources = open_sources(settings, control)
     usable = [source for source in sources if source.unavailable is None]
     watch = Watch(usable, control)
-    powered = [source for source in usable if source.read_s is not None]
+    # Of those that are asked, also the ones too slow to be watched: nothing is known of their period.
+    powered = [source for source in usable if source.is_asked and source.is_powered]
     _say(
         {
             "unavailable": {source.name: source.unavailable for source in sources if source.unavailable is not None},
             "cores": in_force,
             "update_period_s": {source.name: source.update_period_s for source in powered},
-            "read_s": {source.name: source.read_s for source in powered},
+            "read_s": {source.name: source.read_s for source in powered if source.read_s is not None},
         }
     )
     while control.word != "stop":

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from harness.analysis.context import Context
+from collections.abc import Mapping
+
+from harness.analysis import places
+from harness.analysis.context import Context, timed_of
 from harness.analysis.observer import observer_cost
 from harness.analysis.summaries import summarise
 from harness.analysis.validity import findings
 from harness.model.codec import Json, to_json
+from harness.model.device import Device
 from harness.model.run import Run
 from harness.model.trial import Record, Trial
 from harness.model.verdict import CaseResult, RunResult, verdict_of
@@ -25,21 +29,22 @@ def records(stored: StoredRun) -> dict[str, Record]:
 def analyse(stored: StoredRun) -> RunResult:
     """Everything that is said of a run."""
     run, grouped = stored.run, records(stored)
-    results = tuple(_case_result(run, grouped[case.id]) for case in run.plan.cases)
+    device = places.settled(run.device, [timed_of(grouped[case.id]) for case in run.plan.cases])
+    results = tuple(_case_result(run, device, grouped[case.id]) for case in run.plan.cases)
     return RunResult(
         run=_run_facts(stored),
         device=to_json(run.device),
         environment=_environment(stored.trials),
         cases=results,
         skips=tuple(to_json(skip) for skip in run.plan.skips),
-        notes=_notes(stored),
+        notes=(*_notes(stored), *_energy_notes(run, device, grouped)),
     )
 
 
-def _case_result(run: Run, record: Record) -> CaseResult:
+def _case_result(run: Run, device: Device, record: Record) -> CaseResult:
     artifact = run.plan.artifacts[record.case.id]
-    metrics, missing = summarise(record, artifact, run.device)
-    context = Context(record, artifact, run.device, metrics.get("accuracy_top1"))
+    metrics, missing = summarise(record, artifact, device)
+    context = Context(record, artifact, device, metrics.get("accuracy_top1"))
     found = findings(context)
     return CaseResult(record.case, artifact, verdict_of(found), found, metrics, missing)
 
@@ -91,3 +96,11 @@ def _notes(stored: StoredRun) -> tuple[str, ...]:
         )
     notes += [f"Left out: {line}" for line in stored.damaged]
     return tuple(notes)
+
+
+def _energy_notes(run: Run, device: Device, grouped: Mapping[str, Record]) -> list[str]:
+    """Where energy was read, where that is not the same for all."""
+    cases = run.plan.cases
+    names = [f"{case.variant} ({case.backend}, {case.scenario.name})" for case in cases]
+    launches = [timed_of(grouped[case.id]) for case in cases]
+    return places.place_notes(run.device, device, list(zip(names, launches, strict=True)))

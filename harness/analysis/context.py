@@ -22,4 +22,9 @@ class Context:
     @property
     def timed(self) -> list[Trial]:
         """Finished launches of the timed run."""
-        return [trial for trial in self.record.trials if trial.mode == "performance" and trial.status == "ok"]
+        return timed_of(self.record)
+
+
+def timed_of(record: Record) -> list[Trial]:
+    """Finished launches of the timed run."""
+    return [trial for trial in record.trials if trial.mode == "performance" and trial.status == "ok"]

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.analysis.readings import Readings, readings_around, update_period, visible_step
+from harness.analysis.readings import Readings, readings_around, visible_step
 from harness.analysis.stats import Values
 
 # Factor of a standard error in place of 1.96: variances are estimates too, and 95 % is the least that is promised.
@@ -67,6 +67,7 @@ def integrate_power(
 ) -> Energy | str:
     """Trapezoids from `start_s` to `end_s`, interpolated at both edges; the reason where there is none.
 
+    Where no `update_period_s` is given, every reading is taken for a new one.
     E = sum of W_i v_i over the sensor's own readings v_i, W_i in seconds. The half width of the interval is
     2.2 sqrt(noise + rounding) + curvature + edges + lag:
     noise: sum of W_i^2 r_i^2 / (1 + a^2 + b^2), with r_i = v_i - a v_(i-1) - b v_(i+1), what a line between the
@@ -76,7 +77,7 @@ def integrate_power(
     last one, and late by so much times the change of power over the window.
     """
     step = step_w if step_w is not None else visible_step(power_w)
-    trace = readings_around(time_s, power_w, start_s, end_s, update_period_s or update_period(time_s, power_w, step))
+    trace = readings_around(time_s, power_w, start_s, end_s, update_period_s)
     if isinstance(trace, str):
         return trace
     time, value = trace.time_s, trace.value
@@ -101,7 +102,6 @@ def counter_energy(
     poll, where repeats show when it was renewed); step: where the counter stood still for whole periods, its smallest
     rise; edges: f (1 - f) h times the range of power around the cell that holds the edge; lag: as in `integrate_power`.
     """
-    update_period_s = update_period_s or update_period(time_s, joules)
     trace = readings_around(time_s, joules, start_s, end_s, update_period_s, closed=False)
     if isinstance(trace, str):
         return trace

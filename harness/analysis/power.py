@@ -1,24 +1,30 @@
-"""Power of a trial: from its traces and the device's totals to energy, mean power and net energy per launch.
+"""Power of one launch at one total: energy, mean power, net energy.
 
-Owns which total is used, what N and T are, and when a figure may not stand as measured. Knows no formula of an
-integral (energy.py) and judges no launch (power_checks.py); a figure that is withheld stays readable here, so that it
-can be shown under its own label.
+Owns what N and T are, and when a figure may not stand as measured. Knows no formula of an integral (energy.py), chooses
+no place over launches (places.py) and judges no launch (power_checks.py); a figure that is withheld stays readable
+here, so that it can be shown under its own label.
 """
 
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from harness.analysis import energy
 from harness.analysis.energy import Energy
 from harness.analysis.readings import GAP_PERIODS
-from harness.analysis.stats import Values
-from harness.model.codec import Json
+from harness.analysis.totals import (
+    averaged_over,
+    name_of,
+    renewal_period,
+    steady_window,
+    trace_energy,
+    traces_of,
+)
+from harness.analysis.traces import uses_gpu
 from harness.model.device import Device
 from harness.model.power import MEASURED, PowerTotal
 from harness.model.trial import Trace, Trial
@@ -26,10 +32,10 @@ from harness.model.trial import Trace, Trial
 # The edges of a shorter window weigh more than 10 % (P * period / T): no figure comes of it.
 LEAST_PERIODS = 10
 LEAST_COVERAGE = 0.95
+# A hole of this share of the window is bridged: power would have to double in it to move the energy by as much.
+LEAST_GAP = 0.02
 # A figure that its own readings tell no better than this is none.
 WIDEST = 0.5
-ENERGY, NET, POWER = "energy_per_inference_j", "net_energy_per_inference_j", "power_mean_w"
-NO_POWER = "no power sensor was read on this device"
 
 
 @dataclass(frozen=True)
@@ -83,49 +89,37 @@ class TrialPower:
         return 0.0 if isinstance(self.idle, str) else self.idle.error_w * self.gross.window_s / self.inferences
 
 
-@dataclass(frozen=True)
-class Figures:
-    """One metric: a value per launch, by how much each may be off beyond what launches show, and how it was got."""
-
-    values: tuple[float, ...]
-    errors: tuple[float, ...]
-    method: str
-
-
-def figures(timed: Sequence[Trial], device: Device | None) -> dict[str, Figures | str]:
-    """The three metrics of power over the launches, each with its values or with the reason why it has none."""
-    if device is None or not timed:
-        return dict.fromkeys((ENERGY, NET, POWER), NO_POWER)
-    found = [trial_power(trial, device) for trial in timed]
-    reasons = [one if isinstance(one, str) else one.withheld for one in found]
-    good = [one for one in found if isinstance(one, TrialPower) and not one.withheld]
-    if not good:
-        return dict.fromkeys((ENERGY, NET, POWER), reasons[0])
-    scopes = sorted({f"{one.scope} ({' + '.join(one.channels)})" for one in good})
-    if len({one.scope for one in good}) > 1:
-        mixed = f"launches were read at different places and are not mixed: {', '.join(scopes)}"
-        return dict.fromkeys((ENERGY, NET, POWER), mixed)
-    method = _method(good)
-    return {
-        ENERGY: Figures(tuple(one.energy_per_inference_j for one in good), (0.0,) * len(good), method),
-        NET: _net(good, method),
-        POWER: Figures(tuple(one.gross.mean_w for one in good), (0.0,) * len(good), method),
-    }
-
-
 def trial_power(trial: Trial, device: Device) -> TrialPower | str:
-    """At the first total whose channels were all read; the reason where there is none."""
+    """At the first total that gives a figure which may stand; else the first one withheld; else why there is none."""
     if not device.power.totals:
         return f"this device names no total: add one in devices/{device.name}.toml under [power]"
+    reasons, failed = [], []
+    shown: TrialPower | None = None
+    for total in device.power.totals:
+        found = power_at(trial, total, device)
+        if isinstance(found, str):
+            reasons.append(found)
+            failed += [] if isinstance(traces_of(trial, total), str) else [found]
+        elif not found.withheld:
+            return found
+        else:
+            shown = shown or found
+    if shown is None:
+        return "; ".join(dict.fromkeys(reasons))
+    return replace(shown, withheld="; ".join(dict.fromkeys([*failed, shown.withheld])))
+
+
+def power_at(trial: Trial, total: PowerTotal, device: Device) -> TrialPower | str:
+    """At this total of the device, withheld or not; the reason where there is none."""
     if trial.case.precision == "scripted":
         return "a scripted model runs on a clock of its own, which no sensor shares"
-    reasons: list[str] = []
-    for total in device.power.totals:
-        read = traces_of(trial, total)
-        if not isinstance(read, str):
-            return _at(trial, total, read)
-        reasons.append(read)
-    return "; ".join(dict.fromkeys(reasons))
+    read = traces_of(trial, total)
+    if isinstance(read, str):
+        return read
+    for larger in device.power.totals:
+        if set(total.channels) < set(larger.channels) and not isinstance(traces_of(trial, larger), str):
+            return f"{' + '.join(total.channels)} is only a part of {' + '.join(larger.channels)}, which was read"
+    return _at(trial, total, read)
 
 
 def total_energy(trial: Trial, total: PowerTotal) -> Energy | str:
@@ -134,56 +128,12 @@ def total_energy(trial: Trial, total: PowerTotal) -> Energy | str:
     return read if isinstance(read, str) else _gross(trial, read, total)
 
 
-def traces_of(trial: Trial, total: PowerTotal) -> list[Trace] | str:
-    """The traces of a total's channels, in their order; why not, where one of them was not read."""
-    found, reasons = [], []
-    for channel in total.channels:
-        matching = [trace for trace in trial.traces if _matches(channel, trace) and _was_read(trace)]
-        if len(matching) == 1:
-            found.append(matching[0])
-        else:
-            reasons.append(_why_not(trial, channel, matching))
-    return "; ".join(dict.fromkeys(reasons)) if reasons else found
-
-
-def trace_energy(trial: Trial, trace: Trace, start_s: float, end_s: float, step_w: float | None) -> Energy | str:
-    """Energy of one channel between two times: a counter's difference for J, an integral for W."""
-    time, value = np.asarray(trace.time_s, np.float64), np.asarray(trace.value, np.float64)
-    period_s = told_period(trial, trace.channel.collector)
-    if trace.channel.unit == "J":
-        return energy.counter_energy(time, value, start_s, end_s, update_period_s=period_s)
-    if trace.channel.unit == "W":
-        return energy.integrate_power(time, value, start_s, end_s, update_period_s=period_s, step_w=step_w)
-    return f"{name_of(trace)} is in {trace.channel.unit}: a total needs W or J"
-
-
-def told_period(trial: Trial, collector: str) -> float | None:
-    """A collector's update period as measured when the sensors started; None where it did not show."""
-    period_s = (sensor_facts(trial).get("update_period_s") or {}).get(collector)
-    return None if period_s is None else float(period_s)
-
-
-def sensor_facts(trial: Trial) -> dict[str, Json]:
-    """What the sensor process said of itself."""
-    return dict(trial.environment.facts.get("sensors") or {})
-
-
-def name_of(trace: Trace) -> str:
-    """As in a device's file: collector:channel."""
-    return f"{trace.channel.collector}:{trace.channel.name}"
-
-
-def steady_window(trial: Trial) -> tuple[float, float] | None:
-    """Begin and end of the steady part."""
-    start_s, end_s = trial.phases.steady_start_s, trial.phases.steady_end_s
-    return None if start_s is None or end_s is None else (start_s, end_s)
-
-
 def gap_reason(gross: Energy) -> str:
     """Why an integral has holes; empty where it has none. A counter counts through a gap in its readings."""
     if gross.method == "counter":
         return ""
-    if gross.coverage < LEAST_COVERAGE or gross.longest_gap_s > GAP_PERIODS * gross.period_s:
+    longest_s = max(GAP_PERIODS * gross.period_s, LEAST_GAP * gross.window_s)
+    if gross.coverage < LEAST_COVERAGE or gross.longest_gap_s > longest_s:
         return (
             f"readings cover {gross.coverage:.0%} of the steady part; the longest gap is {gross.longest_gap_s:.3g} s, "
             f"at one reading every {gross.period_s:.3g} s"
@@ -199,10 +149,19 @@ def _at(trial: Trial, total: PowerTotal, read: list[Trace]) -> TrialPower | str:
         return "no inference was timed in the steady part"
     provenances = sorted({trace.channel.provenance for trace in read})
     unmeasured = [one for one in provenances if one not in MEASURED]
-    withheld = f"{' and '.join(unmeasured)}, not measured" if unmeasured else _unfit(gross)
+    scope = _scope(total, read)
+    if unmeasured:
+        withheld = f"{' and '.join(unmeasured)}, not measured"
+    elif scope == "GPU" and not uses_gpu(trial):
+        withheld = (
+            "the model ran on the CPU, of which the GPU's power says nothing: install a runtime with a GPU's provider, "
+            "or read a meter at the wall"
+        )
+    else:
+        withheld = _unfit(gross)
     channels = tuple(name_of(trace) for trace in read)
     provenance, idle = " and ".join(provenances), _idle(trial, read, total)
-    return TrialPower(total, channels, _scope(total, read), provenance, gross, len(trial.samples), idle, withheld)
+    return TrialPower(total, channels, scope, provenance, gross, len(trial.samples), idle, withheld)
 
 
 def _gross(trial: Trial, read: Sequence[Trace], total: PowerTotal) -> Energy | str:
@@ -254,10 +213,10 @@ def _idle(trial: Trial, read: Sequence[Trace], total: PowerTotal) -> Idle | str:
 
 def _resting(trial: Trial, trace: Trace, start_s: float, end_s: float, step_w: float | None) -> float | str:
     """Mean power between the first and the last reading inside: at the edges of an idle time power steps, and a reading
-    of the first update period may still tell what was before."""
-    period_s = told_period(trial, trace.channel.collector) or 0.0
+    of the first update period, or a mean over what was before, may still tell of that."""
+    late_s = (renewal_period(trial, trace) or 0.0) + averaged_over(trial, trace)
     time, value = np.asarray(trace.time_s, np.float64), np.asarray(trace.value, np.float64)
-    inside = np.sort(time[(time >= start_s + period_s) & (time <= end_s) & np.isfinite(value)])
+    inside = np.sort(time[(time >= start_s + late_s) & (time <= end_s) & np.isfinite(value)])
     if len(inside) < 2:
         return f"{len(inside)} readings in {end_s - start_s:.3g} s"
     found = trace_energy(trial, trace, float(inside[0]), float(inside[-1]), step_w)
@@ -269,54 +228,3 @@ def _scope(total: PowerTotal, read: Sequence[Trace]) -> str:
     stands) is believed. Rails and made-up words know nothing of totals."""
     told = read[0].channel.scope
     return told if len(read) == 1 and told in ("wall", "board input", "module input", "GPU", "battery") else total.scope
-
-
-def _net(good: Sequence[TrialPower], method: str) -> Figures | str:
-    known = [one for one in good if isinstance(one.idle, Idle)]
-    if not known:
-        return str(good[0].idle)
-    idles = [one.idle for one in known if isinstance(one.idle, Idle)]
-    before, after = (float(np.median([getattr(one, name) for one in idles])) for name in ("before_w", "after_w"))
-    values = tuple(float(one.net_energy_per_inference_j or 0.0) for one in known)
-    idle = f"minus idle of {before:.3g} W before and {after:.3g} W after, interval widened by half their difference"
-    return Figures(values, tuple(one.net_error_j for one in known), f"{idle}; {method}")
-
-
-def _method(good: Sequence[TrialPower]) -> str:
-    gross = [one.gross for one in good]
-    rate = float(np.median([one.distinct / one.window_s for one in gross]))
-    within = max(one.relative for one in gross)
-    sources = " or ".join(sorted({" + ".join(one.channels) for one in good}))
-    provenances = " or ".join(sorted({one.provenance for one in good}))
-    methods = " or ".join(sorted({one.method for one in gross}))
-    return (
-        f"{good[0].scope}, {provenances} {sources}, {methods}, {rate:.3g} readings/s, "
-        f"coverage {min(one.coverage for one in gross):.0%}, each launch known to +-{100 * within:.2g} %"
-    )
-
-
-def _matches(channel: str, trace: Trace) -> bool:
-    pattern = ".*".join(re.escape(part) for part in channel.split("*"))
-    return re.fullmatch(pattern, name_of(trace)) is not None
-
-
-def _was_read(trace: Trace) -> bool:
-    values: Values = np.asarray(trace.value, np.float64)
-    return bool(np.any(np.isfinite(values)))
-
-
-def _why_not(trial: Trial, channel: str, matching: Sequence[Trace]) -> str:
-    if matching:
-        several = ", ".join(name_of(trace) for trace in matching)
-        return f"{channel} matches {len(matching)} channels ({several}): name one of them in the device's file"
-    collector = channel.partition(":")[0]
-    reason = (sensor_facts(trial).get("unavailable") or {}).get(collector)
-    if reason is not None:
-        return f"{collector} could not be read: {reason}"
-    names = sorted(trace.channel.name for trace in trial.traces if trace.channel.collector == collector)
-    if not names:
-        return f"{collector} was not read: add it to collectors in the device's file"
-    if any(_matches(channel, trace) for trace in trial.traces):
-        return f"{channel} gave no reading"
-    powered = [name for name in names if name.endswith(("_power", "_energy"))]
-    return f"{collector} has no channel {channel.partition(':')[2]}, only {', '.join(powered) or 'none of power'}"

@@ -24,25 +24,28 @@ LEVELS_FOR_STEP = 5
 RETURNS_FOR_STEP = 4
 
 
-def update_period(time_s: Values, value: Values, step: float | None = None) -> float | None:
+def update_period(time_s: Values, value: Values) -> float | None:
     """The sensor's own period, estimated from when its value changed; None where that cannot tell.
 
     The 10 % quantile of the times between changes: equal values in a row make some of them too long, never too short.
-    Not below the median time between readings, which is the finest that a trace can show. Where values move by one
-    `step` at a time, a slow drift through coarse steps looks like a slow sensor, and nothing is said.
+    Not below the median time between readings, which is the finest that a trace can show. A slow drift through coarse
+    steps looks like a slow sensor: the estimate may be too long, and never makes an energy look too certain.
     """
     time, value = _valid(time_s, value)
-    jumps = np.abs(np.diff(value))
-    if step is not None and bool(np.any(jumps > 0)) and float(np.median(jumps[jumps > 0])) < 1.5 * step:
-        return None
-    return _period_of_changes(time, value)
-
-
-def _period_of_changes(time: Values, value: Values) -> float | None:
     changed = time[1:][value[1:] != value[:-1]]
     if len(changed) <= CHANGES_FOR_PERIOD:
         return None
     return max(float(np.quantile(np.diff(changed), 0.1)), float(np.median(np.diff(time))))
+
+
+def longest_hold(time_s: Values, value: Values, start_s: float, end_s: float) -> float | None:
+    """The longest time for which one value was told, of those that reach into the window; None where none does."""
+    time, value = _valid(time_s, value)
+    if len(time) < 2:
+        return None
+    moments = np.concatenate((time[:1], time[1:][value[1:] != value[:-1]], time[-1:]))
+    touching = (moments[1:] > start_s) & (moments[:-1] < end_s)
+    return float(np.diff(moments)[touching].max()) if bool(touching.any()) else None
 
 
 def visible_step(value: Values) -> float | None:
@@ -111,7 +114,7 @@ def readings_around(
     readings = int(np.count_nonzero((time >= start_s) & (time <= end_s)))
     kept = kept_time[first:last], kept_value[first:last]
     window_s = end_s - start_s
-    lag_s = update_period_s or _period_of_changes(time, value) or period_s
+    lag_s = update_period_s or update_period(time, value) or period_s
     return Readings(*kept, window_s, readings, distinct, period_s, poll_s, update_period_s, coverage, longest, lag_s)
 
 

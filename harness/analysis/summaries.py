@@ -11,7 +11,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from harness.analysis import power, stats
+from harness.analysis import places, stats
+from harness.analysis.context import timed_of
 from harness.model.case import ArtifactFacts
 from harness.model.device import Device
 from harness.model.metrics import REGISTRY
@@ -21,7 +22,7 @@ from harness.model.verdict import Summary
 
 Missing = dict[str, str]
 Metrics = dict[str, Summary]
-NO_POWER = power.NO_POWER
+NO_POWER = places.NO_POWER
 
 
 def summarise(record: Record, artifact: ArtifactFacts, device: Device | None = None) -> tuple[Metrics, Missing]:
@@ -29,13 +30,13 @@ def summarise(record: Record, artifact: ArtifactFacts, device: Device | None = N
 
     `device` names the totals of power; without it there is no energy.
     """
-    timed = [trial for trial in record.trials if trial.mode == "performance" and trial.status == "ok"]
+    timed = timed_of(record)
     metrics, missing = _latencies(timed)
     for name, value in _per_launch(timed).items():
         _put(metrics, missing, name, value or "not recorded by the agent")
     _put(metrics, missing, "accuracy_top1", _accuracy(record, artifact))
     _put(metrics, missing, "agreement_top1", _agreement(artifact))
-    for name, found in power.figures(timed, device).items():
+    for name, found in places.figures(timed, device).items():
         _put(metrics, missing, name, found if isinstance(found, str) else _power(name, found))
     without = f"no rule counts {', '.join(artifact.uncounted)}" if artifact.uncounted else "cannot be counted here"
     counted = {"model_size_bytes": artifact.size_bytes, "parameters": artifact.parameters, "macs": artifact.macs}
@@ -107,7 +108,7 @@ def _over_launches(name: str, values: Sequence[float]) -> Summary:
     return Summary(name, REGISTRY[name].unit, len(values), float(np.median(values)), low, high, method)
 
 
-def _power(name: str, found: power.Figures) -> Summary:
+def _power(name: str, found: places.Figures) -> Summary:
     """Over launches as the others, with the place of the sensor; the interval is widened by each launch's own error."""
     over = _over_launches(name, found.values)
     lows, highs = (

@@ -13,8 +13,9 @@ import numpy as np
 
 from harness.analysis.context import Context
 from harness.analysis.machine_checks import CLOCK_SHARE
-from harness.analysis.power import name_of, steady_window
 from harness.analysis.stats import Values
+from harness.analysis.totals import name_of, steady_window
+from harness.analysis.traces import uses_gpu
 from harness.model.trial import Trace, Trial
 from harness.model.verdict import Finding
 
@@ -26,13 +27,11 @@ POWER_CAP = "_power_cap"
 _GPU_CLOCK = re.compile(r"(gpu|gr3d|v3d)(?!.*mem).*_clock", re.IGNORECASE)
 # The firmware's own count of an Arm core: cpufreq does not see what the firmware does (raspberrypi/linux#2512).
 _CPU_CLOCK = re.compile(r"arm_clock")
-CPU_PROVIDER = "CPUExecutionProvider"
 
 
 def throttled(context: Context) -> Iterator[Finding]:
     """Clocks that the hardware or firmware held back during the steady part."""
-    seen = _fired(context, "throttled")
-    held = {name: launches for name, launches in seen.items() if not name.endswith(POWER_CAP)}
+    held = _fired(context, "throttled")
     if held:
         yield Finding(
             "throttled",
@@ -40,7 +39,12 @@ def throttled(context: Context) -> Iterator[Finding]:
             f"{_listed(held)} of {len(context.timed)}: the processor was held back while it was timed",
             "cool the board, give it a stronger supply, or set a lower power mode, and measure again",
         )
-    elif seen:
+
+
+def power_capped(context: Context) -> Iterator[Finding]:
+    """A GPU whose clock its power limit held down. Nothing is wrong with it, but another limit is another figure."""
+    seen = {name: count for name, count in _fired(context, "frequency_capped").items() if name.endswith(POWER_CAP)}
+    if seen:
         yield Finding(
             "power_capped",
             "doubt",
@@ -64,10 +68,10 @@ def under_voltage(context: Context) -> Iterator[Finding]:
 def frequency_capped(context: Context) -> Iterator[Finding]:
     """Clocks below what the processor can do. Capped by the firmware: invalid, as heat or supply made it do so; by a
     limit that came or went on the way: a doubt; by one that stood all the time, as a power mode sets it: a note."""
-    seen = _fired(context, "frequency_capped")
-    traces = {name: [_trace(t, name) for t in context.timed] for name in seen}
-    firmware = {n: seen[n] for n in seen if any(one and one.channel.provenance == "firmware" for one in traces[n])}
-    moved = {n: seen[n] for n in seen if any(one and len(np.unique(_finite(one)[1])) > 1 for one in traces[n])}
+    seen = {name: count for name, count in _fired(context, "frequency_capped").items() if not name.endswith(POWER_CAP)}
+    traces = {name: [(t, one) for t in context.timed if (one := _trace(t, name))] for name in seen}
+    firmware = {n: seen[n] for n in seen if any(one.channel.provenance == "firmware" for _, one in traces[n])}
+    moved = {n: seen[n] for n in seen if any(len(np.unique(_steady(trial, one))) > 1 for trial, one in traces[n])}
     if firmware:
         yield Finding(
             "frequency_capped",
@@ -113,7 +117,7 @@ def accelerator_clock_changed(context: Context) -> Iterator[Finding]:
     for trial in context.timed:
         for trace in trial.traces:
             name = trace.channel.name
-            computes = _CPU_CLOCK.fullmatch(name) or (_GPU_CLOCK.fullmatch(name) and _uses_gpu(context, trial))
+            computes = _CPU_CLOCK.fullmatch(name) or (_GPU_CLOCK.fullmatch(name) and uses_gpu(trial))
             values = _steady(trial, trace) if computes and trace.channel.unit == "Hz" else np.zeros(0)
             if len(values) and values.min() < CLOCK_SHARE * values.max():
                 yield Finding(
@@ -128,6 +132,7 @@ def accelerator_clock_changed(context: Context) -> Iterator[Finding]:
 
 CHECKS: Sequence[Callable[[Context], Iterator[Finding]]] = (
     throttled,
+    power_capped,
     under_voltage,
     frequency_capped,
     latched_before,
@@ -176,11 +181,6 @@ def _finite(trace: Trace) -> tuple[Values, Values]:
 
 def _trace(trial: Trial, name: str) -> Trace | None:
     return next((trace for trace in trial.traces if name_of(trace) == name), None)
-
-
-def _uses_gpu(context: Context, trial: Trial) -> bool:
-    providers = trial.environment.in_force.get("providers") or []
-    return context.record.case.backend == "tensorrt" or any(str(one) != CPU_PROVIDER for one in providers)
 
 
 def _listed(seen: dict[str, int]) -> str:

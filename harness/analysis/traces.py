@@ -7,6 +7,12 @@ import numpy as np
 from harness.analysis import stats
 from harness.model.trial import Trace, Trial
 
+# Of onnxruntime, those that run on the processor.
+CPU_PROVIDERS = (
+    "CPUExecutionProvider", "XnnpackExecutionProvider", "DnnlExecutionProvider", "ACLExecutionProvider",
+    "ArmNNExecutionProvider",
+)  # fmt: skip
+
 
 def steady_rate(trial: Trial, collector: str, name: str) -> float | None:
     """Rate of a counter over the steady part, per second; None where it was not read twice there."""
@@ -24,6 +30,12 @@ def steady_values(trial: Trial, collector: str, name: str) -> stats.Values:
 def measured_cores(trial: Trial) -> list[str]:
     """Numbers of the cores that the measured process was pinned to."""
     return [core for core in str(trial.environment.in_force.get("affinity", "")).split(",") if core]
+
+
+def uses_gpu(trial: Trial) -> bool:
+    """Whether the runtime had anything but the processor to run the model on."""
+    providers = trial.environment.in_force.get("providers") or []
+    return trial.case.backend == "tensorrt" or any(str(one) not in CPU_PROVIDERS for one in providers)
 
 
 def _steady(trial: Trial, collector: str, name: str) -> tuple[stats.Values, stats.Values]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from harness.agent import PROTOCOL, wire
-from harness.errors import AgentError
+from harness.errors import AgentError, DeviceFileError
 from harness.model.codec import Json
 from harness.ports import Conversation
 
@@ -35,7 +35,8 @@ class Link:
         return reply
 
     def ask(self, request: str, timeout_s: float, **arguments: Any) -> dict[str, Json]:
-        """One request and its result. AgentError with the remote type, text and traceback if it failed there."""
+        """One request and its result. AgentError with the remote type, text and traceback if it failed there;
+        DeviceFileError where a collector refused what the device's file sets for it."""
         self._conversation.send(wire.encode({"do": request, "with": arguments, "deadline_s": timeout_s + GRACE_S}))
         line = self._conversation.receive(timeout_s)
         try:
@@ -44,6 +45,9 @@ class Link:
             raise AgentError("Protocol", f"the agent answered {line[:200]!r}, which is no message") from None
         if not reply.get("ok"):
             error = reply["error"]
+            # As harness.agent.sensors.open_sources puts it: what a file got wrong is no fault of the board.
+            if error["type"] == "ValueError" and error["text"].startswith("collector "):
+                raise DeviceFileError(error["text"])
             raise AgentError(error["type"], f"{request}: {error['type']}: {error['text']}", error["traceback"])
         result: dict[str, Json] = reply["result"]
         return result

@@ -39,7 +39,7 @@ def _period_s(collector: str, device: Device, sensed: Mapping[str, Json]) -> flo
     so. One that was not watched (it is asked seldom, or tells by itself) is taken at its word.
     """
     asked = float(device.sensor.get(collector, {}).get("period_s", device.sensor_period_s))
-    watched = sensed.get("update_period_s", {})
-    if collector not in watched:
-        return asked
-    return max(asked, float(watched[collector])) if watched[collector] is not None else 0.0
+    renewed_s = sensed.get("update_period_s", {}).get(collector)
+    if renewed_s is not None:
+        return max(asked, float(renewed_s))
+    return 0.0 if collector in sensed.get("read_s", {}) else asked

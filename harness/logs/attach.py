@@ -8,6 +8,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 from itertools import groupby, pairwise
 
+from harness.agent.decoders import vcgencmd
 from harness.errors import UsageError
 from harness.logs.log import Log, LogChannel
 from harness.model.power import Provenance, Scope
@@ -27,6 +28,8 @@ DEFAULTS: Mapping[str, tuple[Scope, Provenance]] = {
     "nvml-csv": ("GPU", "hardware counter"),
     "meter-csv": ("wall", "external meter"),
 }
+# The one channel of a kind that covers more than its others do.
+_SUMS: Mapping[tuple[str, str], Scope] = {("vcgencmd", vcgencmd.SUM): "PMIC rails"}
 _QUANTITY = {"W": "_power", "J": "_energy"}
 # tegrastats stamps whole seconds; what shares a stamp lies within that second.
 _LONGEST_STAMP_S = 1.0
@@ -51,7 +54,8 @@ def power_traces(
     for channel in chosen:
         times, values = _timed(channel, log.source)
         if times:
-            described = (scope or usual_scope, provenance or usual_provenance)
+            own_scope = _SUMS.get((log.kind, channel.name), usual_scope)
+            described = (scope or own_scope, provenance or usual_provenance)
             named = Channel(COLLECTORS[log.kind], channel.name, channel.unit, channel.kind, *described)
             traces.append(Trace(named, array("d", [time + clock_offset_s for time in times]), array("d", values)))
     if not traces:
@@ -64,6 +68,12 @@ def clipped(trace: Trace, start_s: float, end_s: float) -> Trace:
     first = max(0, bisect_right(trace.time_s, start_s) - 1)
     last = min(len(trace.time_s), bisect_left(trace.time_s, end_s) + 1)
     return Trace(trace.channel, trace.time_s[first:last], trace.value[first:last])
+
+
+def placed(trace: Trace, shift_s: float, start_s: float, end_s: float) -> Trace:
+    """As `clipped`, of a trace that `shift_s` brings to the clock of start_s and end_s; a long one is not copied."""
+    part = clipped(trace, start_s - shift_s, end_s - shift_s)
+    return Trace(part.channel, array("d", [time + shift_s for time in part.time_s]), part.value)
 
 
 def _is_power(channel: LogChannel) -> bool:

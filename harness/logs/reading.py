@@ -12,7 +12,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from harness.agent.decoders import meter_csv, nvml_csv, tegrastats, vcgencmd
+from harness.agent.decoders import Reading, meter_csv, nvml_csv, tegrastats, vcgencmd
 from harness.errors import UnknownName, UsageError
 from harness.logs.log import Gathering, Log
 
@@ -76,15 +76,22 @@ def _read_tegrastats(lines: Iterator[Line], _source: str, into: Gathering) -> No
 
 
 def _read_vcgencmd(lines: Iterator[Line], _source: str, into: Gathering) -> None:
-    """pmic_read_adc answers in many lines, joined by name; it ends where a name comes again, or another answer."""
+    """pmic_read_adc answers in many lines, joined by name; it ends where a name comes again, or another answer.
+
+    The sum of the rails is formed when all answers were read: one that was cut, as the first and the last of a log may
+    be, lacks rails that others have, and then it has no sum.
+    """
     answer: list[str] = []
     names: set[str] = set()
     began_s = math.nan
+    powers: list[tuple[float, list[Reading]]] = []
 
     def finish() -> None:
         found = vcgencmd.decode("\n".join(answer))
         into.add_unknown(found.unknown)
         into.add(found.readings, began_s)
+        if names:
+            powers.append((began_s, [one for one in found.readings if one.unit == "W"]))
         answer.clear()
         names.clear()
 
@@ -99,6 +106,9 @@ def _read_vcgencmd(lines: Iterator[Line], _source: str, into: Gathering) -> None
         if name is not None:
             names.add(name)
     finish()
+    rails = list(dict.fromkeys(name for _, readings in powers for name in vcgencmd.rails(readings)))
+    for time_s, readings in powers if rails else ():
+        into.add([vcgencmd.rails_sum(readings, rails)], time_s)
 
 
 def _stamped(line: str) -> tuple[float, str]:

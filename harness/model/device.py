@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from harness.errors import DeviceFileError, UsageError
+from harness.errors import DeviceFileError, UsageError, suggest
 from harness.model.case import Settings
 from harness.model.codec import Json, from_json
 from harness.model.power import Power
@@ -56,4 +57,16 @@ def parse_device(text: str, where: str) -> Device:
         raise DeviceFileError(str(error)) from None
     if device.schema != SCHEMA:
         raise DeviceFileError(f"{where}: schema {device.schema} is not {SCHEMA}; this harness reads {SCHEMA} only")
+    _check_sensors(device, where)
     return device
+
+
+def _check_sensors(device: Device, where: str) -> None:
+    """A slip in these tables would cost the sensor in silence. Not checked of stored runs: what they hold was used."""
+    for name, options in device.sensor.items():
+        if name not in device.collectors:
+            known = suggest(name, device.collectors)
+            raise DeviceFileError(f"{where}: sensor: no collector of this device is called {name!r}; {known}")
+        period_s = options.get("period_s", device.sensor_period_s)
+        if isinstance(period_s, bool) or not isinstance(period_s, int | float) or not 0 < period_s < math.inf:
+            raise DeviceFileError(f"{where}: sensor.{name}: period_s is a time in s above 0, not {period_s!r}")

@@ -137,9 +137,14 @@ def read(folder: Path) -> StoredRun:
     return StoredRun(run, folder, tuple(own), tuple(damaged), _finished_utc(folder))
 
 
+def attached_name(source: Path) -> str:
+    """What a copy of this file is called beside a run: alike for the same content under the same name."""
+    return f"{_sha256(source)[:16]}-{source.name}"
+
+
 def attach(folder: Path, source: Path, facts: Mapping[str, Json]) -> None:
     """Keep a copy of a file with a run, under its hash, with what is to be known of it. StoreError on a full disk."""
-    name = f"{_sha256(source)[:16]}-{source.name}"
+    name = attached_name(source)
     target = folder / "attached" / name
     try:
         target.parent.mkdir(exist_ok=True)
@@ -155,8 +160,13 @@ def attached(folder: Path) -> list[tuple[Path, dict[str, Json]]]:
     """Files that were attached to a run, with what is known of each. StoreError where one was altered since."""
     found = []
     for path in sorted((folder / "attached").glob("[!.]*.json")):
-        facts = json.loads(path.read_text("utf-8"))
-        file = path.with_name(str(facts["file"]))
+        try:
+            facts = json.loads(path.read_text("utf-8"))
+            file = path.with_name(str(facts["file"]))
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise StoreError(
+                f"{path} cannot be read as JSON ({error!r}); remove it, and attach the log again"
+            ) from None
         if not file.is_file() or _sha256(file) != facts["sha256"]:
             raise StoreError(f"{file} is not what was attached to the run; remove {path}, and attach the log again")
         found.append((file, facts))

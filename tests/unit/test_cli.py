@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from harness import __version__, cli, errors, verbs
-from harness.options import Options
-from tests.support.host_side import ROOT, invoke
+from harness.options import TOTAL_SCOPES, Options, PowerLog
+from tests.support.host_side import ROOT, invoke, runs_of
 
 
 def options_of(*arguments: str, **environment: str) -> Options:
@@ -73,6 +73,77 @@ def test_models_and_their_shapes_arrive() -> None:
 def test_what_contradicts_itself_is_refused(verb: str, given: tuple[str, ...], said: str) -> None:
     with pytest.raises(errors.UsageError, match=said):
         options_of(verb, *given, "--cache", "cache")
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (("--power-log", "m.csv"), PowerLog(Path("m.csv"))),
+        (("--power-log", "tegrastats:t.log"), PowerLog(Path("t.log"), "tegrastats")),
+        (("--power-log", "a:b.csv", "--clock-offset", "-2.5"), PowerLog(Path("a:b.csv"), clock_offset_s=-2.5)),
+        (
+            ("--power-log", "m.csv", "--power-scope", "board input", "--power-channel", "usb_power"),
+            PowerLog(Path("m.csv"), scope="board input", channel="usb_power"),
+        ),
+    ],
+)
+@pytest.mark.parametrize("verb", ["run", "report"])
+def test_a_log_of_power_arrives_with_where_it_was_read(verb: str, given: tuple[str, ...], expected: PowerLog) -> None:
+    assert options_of(verb, *given, "--cache", "cache").power_log == expected
+
+
+@pytest.mark.parametrize("option", [("--clock-offset", "1"), ("--power-scope", "wall"), ("--power-channel", "x_power")])
+def test_what_belongs_to_a_log_of_power_needs_one(option: tuple[str, str]) -> None:
+    with pytest.raises(errors.UsageError, match=f"{option[0]} belongs to a --power-log FILE; name the file"):
+        options_of("report", *option, "--cache", "cache")
+
+
+def test_a_rail_is_no_place_of_a_total(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "wall" in TOTAL_SCOPES
+    with pytest.raises(SystemExit) as left:
+        options_of("run", "--power-log", "m.csv", "--power-scope", "rail")
+    assert left.value.code == errors.EXIT_USAGE
+    assert "invalid choice: 'rail'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("seconds", ["nan", "inf", "soon"])
+def test_a_clock_offset_is_a_number_of_seconds(seconds: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as left:
+        options_of("run", "--power-log", "m.csv", f"--clock-offset={seconds}")
+    assert left.value.code == errors.EXIT_USAGE
+    assert f"argument --clock-offset: '{seconds}' is not a number of seconds" in capsys.readouterr().err
+
+
+DEVICE = """\
+schema = 1
+name = "bench"
+title = "A bench"
+transport = "local"
+backends = ["null"]
+collectors = ["plug"]
+[sensor.{table}]
+{option} = "http://127.0.0.1:9"
+"""
+
+
+@pytest.mark.parametrize("verb", ["run", "doctor"])
+@pytest.mark.parametrize(
+    ("table", "option", "said"),
+    [
+        ("plgu", "url", "sensor: no collector of this device is called 'plgu'; did you mean plug? Known: plug"),
+        ("plug", "urll", "bench.toml: collector plug: plug has no option urll: it takes url, kind, channel, timeout_s"),
+    ],
+)
+def test_a_slip_in_a_sensors_table_stops_before_anything_is_measured(
+    tmp_path: Path, verb: str, table: str, option: str, said: str
+) -> None:
+    device = tmp_path / "bench.toml"
+    device.write_text(DEVICE.format(table=table, option=option))
+    suite = ("smoke",) if verb == "run" else ()
+    answer = invoke(tmp_path, verb, *suite, "--device", device)
+    assert (answer.code, answer.out) == (errors.EXIT_USAGE, "")
+    assert said in answer.err
+    assert runs_of(tmp_path) == []
 
 
 @pytest.mark.parametrize("seconds", ["0", "-1", "nan", "inf", "soon"])

@@ -96,11 +96,9 @@ class RaspberryCollector:
                     found = vcgencmd.decode(self._asked.ask(command), name).readings
             except OSError:
                 found = []
-            values = {one.name: one.value for one in found}
             if command == RAILS:
-                # With one rail missing the sum is missing: a smaller one would pass for a saving.
-                powers = [channel.name for channel in channels if _is_rail(channel)]
-                values["pmic_power"] = sum(values.get(name, NAN) for name in powers) if powers else NAN
+                found = found + [vcgencmd.rails_sum(found, vcgencmd.rails(channels))]
+            values = {one.name: one.value for one in found}
             row += [values.get(channel.name, NAN) for channel in channels]
         return row
 
@@ -199,10 +197,6 @@ def _channels(command, readings):
     if command != RAILS:
         return [Channel(one.name, one.unit, one.kind, "board", "firmware") for one in readings]
     found = [Channel(one.name, one.unit, one.kind, "rail", "board rail") for one in readings]
-    if any(_is_rail(channel) for channel in found):
-        found.append(Channel("pmic_power", "W", "gauge", "PMIC rails", "board rail"))
+    if vcgencmd.rails(readings):
+        found.append(Channel(vcgencmd.SUM, "W", "gauge", "PMIC rails", "board rail"))
     return found
-
-
-def _is_rail(channel):
-    return channel.unit == "W" and channel.scope == "rail"

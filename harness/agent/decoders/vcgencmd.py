@@ -18,6 +18,9 @@ _FLAGS = ("under_voltage", "frequency_capped", "throttled", "throttled_soft_temp
 _SINCE_BOOT_BIT = 16
 _KNOWN_BITS = 0xF | 0xF << _SINCE_BOOT_BIT
 _FORMS = {"A": ("current", "current"), "V": ("volt", "voltage")}
+NAN = float("nan")
+# The sum of all rails behind the power chip, which no line of an answer gives.
+SUM = "pmic_power"
 
 
 def decode(answer, asked=None):
@@ -47,6 +50,17 @@ def adc_name(line):
     """NAME_A or NAME_V of a line of pmic_read_adc, else None: where a name comes again, another answer has begun."""
     found = _ADC.match(line.strip())
     return "{}_{}".format(found.group(1), found.group(2)) if found else None
+
+
+def rails(readings):
+    """Names of the powers in an answer of pmic_read_adc: one of each rail whose current and voltage are both there."""
+    return [one.name for one in readings if one.unit == "W" and one.name != SUM]
+
+
+def rails_sum(readings, names):
+    """pmic_power of an answer: the sum of these powers. NaN with one missing: a smaller sum would pass for a saving."""
+    powers = {one.name: one.value for one in readings}
+    return Reading(SUM, "W", "gauge", sum(powers.get(name, NAN) for name in names))
 
 
 def _adc(line, halves):

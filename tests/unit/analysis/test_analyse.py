@@ -4,9 +4,26 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from harness.analysis.analyse import analyse, records
+from harness.model.case import Case
 from harness.model.metrics import REGISTRY
-from tests.support.host_side import CASE, environment, facts, plan, samples, stored, trace, trial
+from harness.model.power import Power, PowerTotal
+from harness.model.trial import Channel, Phases, Trace, Trial
+from harness.model.verdict import RunResult
+from tests.support.host_side import (
+    CASE,
+    STEADY_START_S,
+    column,
+    environment,
+    facts,
+    plan,
+    samples,
+    stored,
+    trace,
+    trial,
+)
 
 OTHER = replace(CASE, variant="other", artifact_sha256="b" * 64)
 
@@ -89,3 +106,39 @@ def test_the_artifact_is_the_plans() -> None:
     (one,) = analyse(stored([trial()], plan(artifact=known))).cases
     assert one.artifact == known
     assert one.metrics["parameters"].point == 7
+
+
+def test_cases_read_at_different_places_are_told_apart() -> None:
+    """A rail for the one, a plug for the other; and one place for both where there is one."""
+    times = [STEADY_START_S - 1 + 0.0503 * number for number in range(250)]
+    window = Phases(steady_start_s=STEADY_START_S, steady_end_s=STEADY_START_S + 10)
+
+    def read(case: Case, launch: int, **watts: float) -> Trial:
+        traces = [
+            Trace(
+                Channel(name, f"{name}_power", "W", "gauge", "rail", "board rail"),
+                column(times),
+                column([one] * len(times)),
+            )
+            for name, one in watts.items()
+        ]
+        return trial([0.1] * 100, case=case, launch=launch, phases=window, traces=tuple(traces))
+
+    totals = (PowerTotal(("plug:plug_power",), "wall"), PowerTotal(("ina:ina_power",), "module input"))
+    planned = plan((CASE, OTHER))
+
+    def result(*trials: Trial) -> RunResult:
+        found = stored(trials, planned)
+        device = replace(found.run.device, power=Power(totals))
+        return analyse(replace(found, run=replace(found.run, device=device)))
+
+    apart = result(read(CASE, 0, ina=5.0), read(OTHER, 0, plug=9.0))
+    assert [case.metrics["energy_per_inference_j"].point for case in apart.cases] == pytest.approx([0.5, 0.9])
+    (note,) = apart.notes
+    assert note == (
+        "Energy was read at different places, and only energies of one place compare: module input (ina:ina_power) for "
+        "small (null, single-stream); wall (plug:plug_power) for other (null, single-stream)."
+    )
+    together = result(read(CASE, 0, ina=5.0), read(OTHER, 0, ina=6.0, plug=9.0))
+    assert [case.metrics["energy_per_inference_j"].point for case in together.cases] == pytest.approx([0.5, 0.6])
+    assert [note.split(" told ")[0] for note in together.notes] == ["plug:plug_power (wall)"]

@@ -9,7 +9,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from harness.analysis.power import ENERGY, NET, NO_POWER, POWER, Figures, TrialPower, figures, total_energy, trial_power
+from harness.analysis.places import ENERGY, NET, NO_POWER, POWER, Figures, figures, place_notes, settled
+from harness.analysis.power import TrialPower, total_energy, trial_power
 from harness.analysis.summaries import summarise
 from harness.model.device import Device
 from harness.model.power import Power, PowerTotal
@@ -30,6 +31,9 @@ PHASES = Phases(
 INFERENCES = 100
 # No reading lies on an edge.
 TIMES = T + 0.013 + np.arange(-6, 13, 0.05)
+
+
+CUDA = Environment({}, {"providers": ["CUDAExecutionProvider", "CPUExecutionProvider"]}, {})
 
 
 def load(time: np.ndarray) -> np.ndarray:
@@ -204,15 +208,16 @@ def test_a_figure_that_its_readings_do_not_tell_is_withheld() -> None:
     assert "readings of this sensor tell the energy within +-" in found.withheld
 
 
-def test_a_hole_in_a_power_withholds_the_figure_and_costs_a_counter_nothing() -> None:
-    def holed(time: np.ndarray) -> np.ndarray:
-        return np.where((time > T + 2) & (time < T + 3), math.nan, load(time))
+def with_a_hole(time: np.ndarray) -> np.ndarray:
+    return np.where((time > T + 2) & (time < T + 3), math.nan, load(time))
 
-    found = known(trial_power(launch(gauge(power=holed)), board(RAIL)))
+
+def test_a_hole_in_a_power_withholds_the_figure_and_costs_a_counter_nothing() -> None:
+    found = known(trial_power(launch(gauge(power=with_a_hole)), board(RAIL)))
     assert found.withheld == (
         "readings cover 91% of the steady part; the longest gap is 1.05 s, at one reading every 0.05 s"
     )
-    energy = made("rapl:package-0_energy", "J", "counter", holed(TIMES) * 0 + 5 * TIMES)
+    energy = made("rapl:package-0_energy", "J", "counter", with_a_hole(TIMES) * 0 + 5 * TIMES)
     assert known(trial_power(launch(energy), board(PACKAGE))).withheld == ""
 
 
@@ -235,8 +240,79 @@ def test_one_replayed_rail_makes_the_sum_replayed() -> None:
 def test_the_update_period_is_the_one_that_was_measured() -> None:
     told = launch(gauge(), sensors={"update_period_s": {"ina": 0.013}})
     assert known(trial_power(told, board(RAIL))).gross.update_period_s == 0.013
-    unknown = launch(gauge(), sensors={"update_period_s": {"ina": None}})
-    assert known(trial_power(unknown, board(RAIL))).gross.update_period_s is None  # one change tells no period
+
+
+def restless(time: np.ndarray) -> np.ndarray:
+    return load(time) + np.random.default_rng(2).normal(0, 0.02, len(time))
+
+
+def test_where_the_period_did_not_show_at_the_start_the_trace_shows_it() -> None:
+    """Idle it did not move for the 0.6 s of the survey; under load it does with every reading."""
+    seen = launch(gauge(power=restless), sensors={"update_period_s": {"ina": None}})
+    found = known(trial_power(seen, board(RAIL)))
+    assert (found.withheld, found.gross.update_period_s) == ("", pytest.approx(0.05))
+
+
+def test_a_rail_at_rest_has_the_period_of_the_others_of_its_sensor() -> None:
+    """As the accelerators' rail of a Xavier, at 0 W throughout."""
+    none = {"update_period_s": {"ina": None}}
+    resting = gauge("ina:CV_power", lambda time: 0 * time)
+    seen = launch(gauge("ina:A_power", restless), resting, sensors=none)
+    total = PowerTotal(("ina:A_power", "ina:CV_power"), "sum of rails")
+    assert known(trial_power(seen, board(total))).withheld == ""
+    alone = launch(resting, sensors=none)
+    assert str(trial_power(alone, board(PowerTotal(("ina:CV_power",), "rail")))).startswith("window too short: ")
+
+
+BATTERY = PowerTotal(("battery:BAT0_power",), "battery")
+
+
+def on_battery(random: np.random.Generator, steady_s: float, period_s: float) -> Trial:
+    """8 W idle, 20 W busy from the warm-up on: a gauge that renews its value every few seconds, asked every 50 ms."""
+    times = T - 10 + (np.arange((steady_s + 16) / 0.05) + random.uniform(-0.2, 0.2)) * 0.05
+    renewed = T - 10 + random.uniform(-period_s, 0) + np.arange(0, steady_s + 30, period_s)
+    shown = np.where((renewed > T - 3) & (renewed < T + steady_s), 20.0, 8.0) + random.normal(0, 0.2, len(renewed))
+    value = shown[np.searchsorted(renewed, times, "right") - 1]
+    described = Channel("battery", "BAT0_power", "W", "gauge", "battery", "board rail")
+    phases = Phases(
+        steady_start_s=T,
+        steady_end_s=T + steady_s,
+        idle_before_start_s=T - 8,
+        idle_before_end_s=T - 3,
+        idle_after_start_s=T + steady_s,
+        idle_after_end_s=T + steady_s + 5,
+    )
+    told = {"update_period_s": {"battery": None}}
+    return launch(Trace(described, column(times), column(value)), phases=phases, sensors=told)
+
+
+@pytest.mark.parametrize("period_s", [2.0, 5.0, 8.0])
+def test_a_slow_gauge_of_which_nobody_knows_gives_no_figure_of_a_short_window(period_s: float) -> None:
+    random = np.random.default_rng(5)
+    for _ in range(100):
+        seen = on_battery(random, 5.0, period_s)
+        found = trial_power(seen, board(BATTERY))
+        assert isinstance(found, str) or found.withheld.startswith("window too short: ")
+        assert isinstance(figures([seen], board(BATTERY))[ENERGY], str)
+
+
+def test_a_slow_gauge_in_a_long_window_is_right_within_its_interval() -> None:
+    """Periods of 2 to 8 s, windows of 20 to 150 s, 1,000 repeats: what is published holds the truth."""
+    random = np.random.default_rng(6)
+    errors, inside, widths, long_enough = [], [], [], 0
+    for _ in range(1000):
+        steady_s, period_s = random.uniform(20, 150), random.uniform(2, 8)
+        found = trial_power(on_battery(random, steady_s, period_s), board(BATTERY))
+        long_enough += steady_s > 12 * period_s
+        if isinstance(found, TrialPower) and not found.withheld:
+            assert steady_s > 9 * period_s
+            errors.append(abs(found.gross.joules / (20 * steady_s) - 1))
+            inside.append(found.gross.low_j <= 20 * steady_s <= found.gross.high_j)
+            widths.append(found.gross.relative)
+    assert len(inside) > 0.9 * long_enough > 400
+    assert np.mean(inside) >= 0.95
+    assert max(errors) < 0.06
+    assert np.median(widths) < 0.12
 
 
 def test_idle_leaves_out_what_a_slow_sensor_still_tells_of_the_load() -> None:
@@ -264,10 +340,11 @@ def test_without_both_idles_there_is_no_net_energy(changes: Mapping[str, float |
     assert isinstance(found[ENERGY], Figures)
 
 
-def six(*watts: float) -> list[Trial]:
-    def scaled(factor: float) -> Callable[[np.ndarray], np.ndarray]:
-        return lambda time: factor * load(time)
+def scaled(factor: float) -> Callable[[np.ndarray], np.ndarray]:
+    return lambda time: factor * load(time)
 
+
+def six(*watts: float) -> list[Trial]:
     return [launch(gauge(power=scaled(one / 5)), number=number) for number, one in enumerate(watts)]
 
 
@@ -298,27 +375,157 @@ def test_the_method_tells_scope_provenance_source_rate_and_coverage() -> None:
 
 
 def test_launches_whose_energy_is_withheld_are_left_out_and_counted() -> None:
-    holed = launch(gauge(power=lambda time: np.where((time > T + 2) & (time < T + 3), math.nan, load(time))), number=6)
+    holed = launch(gauge(power=with_a_hole), number=6)
     metrics, _ = summarise(Record(CASE, (*six(5, 5, 5, 5, 5), holed)), facts(), board(RAIL))
     assert (metrics[ENERGY].n, metrics[ENERGY].low) == (5, None)
 
 
-def test_scopes_are_never_mixed() -> None:
-    totals = board(RAIL, PowerTotal(("plug:plug_power",), "wall"))
-    at_the_wall = launch(gauge("plug:plug_power", provenance="external meter"), number=1)
-    found = figures([launch(gauge()), at_the_wall], totals)
-    mixed = (
-        "launches were read at different places and are not mixed: module input (ina:VDD_IN_power), wall "
-        "(plug:plug_power)"
+PLUG = PowerTotal(("plug:plug_power",), "wall")
+METER = PowerTotal(("meter:meter_power",), "wall")
+FALLBACK = PowerTotal(("tegrastats:VDD_IN_power",), "module input")
+
+
+def energy_of(found: Mapping[str, Figures | str]) -> Figures:
+    energy = found[ENERGY]
+    assert isinstance(energy, Figures), energy
+    return energy
+
+
+def test_launches_read_at_different_places_are_never_mixed() -> None:
+    at_the_wall = launch(gauge("plug:plug_power", scaled(2), provenance="external meter"), number=1)
+    found = energy_of(figures([launch(gauge()), at_the_wall], board(RAIL, PLUG)))
+    assert found.values == pytest.approx((0.5,), rel=0.002)
+    assert found.method.startswith("module input, board rail ina:VDD_IN_power")
+
+
+def test_a_log_of_one_launch_costs_the_others_nothing() -> None:
+    """A meter's log, first among the totals, that lies over one of six launches."""
+    trials = six(5, 5, 5, 5, 5, 5)
+    trials[0] = replace(trials[0], traces=(*trials[0].traces, gauge("meter:meter_power", scaled(2))))
+    assert energy_of(figures(trials, board(METER, RAIL))).values == pytest.approx((0.5,) * 6, rel=0.002)
+    every = [replace(one, traces=(*one.traces, gauge("meter:meter_power", scaled(2)))) for one in six(*[5] * 6)]
+    assert energy_of(figures(every, board(METER, RAIL))).values == pytest.approx((1.0,) * 6, rel=0.002)
+
+
+def test_a_hole_in_one_launch_moves_no_case_to_another_place() -> None:
+    holed = launch(gauge(power=with_a_hole), gauge("plug:plug_power", scaled(2)), number=5)
+    whole = [launch(gauge(), gauge("plug:plug_power", scaled(2)), number=number) for number in range(5)]
+    assert energy_of(figures([*whole, holed], board(RAIL, PLUG))).values == pytest.approx((0.5,) * 5, rel=0.002)
+    mostly = [launch(gauge(power=with_a_hole), gauge("plug:plug_power", scaled(2)), number=n) for n in range(4)]
+    assert len(energy_of(figures([*mostly, *whole[:2]], board(RAIL, PLUG))).values) == 6
+
+
+def test_the_total_that_serves_most_launches_is_used_where_none_serves_all() -> None:
+    trials = [launch(gauge()), *[launch(gauge("tegrastats:VDD_IN_power"), number=n) for n in (1, 2)]]
+    assert len(energy_of(figures(trials, board(RAIL, FALLBACK))).values) == 2
+
+
+def test_one_place_serves_a_whole_run_where_one_can() -> None:
+    """The log lies over one case of two: both are read at the rail."""
+    logged = [launch(gauge(), gauge("meter:meter_power", scaled(2)), number=n) for n in range(2)]
+    plain = [launch(gauge(), number=n) for n in range(2)]
+    device = board(METER, RAIL)
+    assert settled(device, [logged, plain]).power.totals == (RAIL, METER)
+    assert settled(device, [logged, logged, []]).power.totals == (METER, RAIL)
+    assert settled(device, [[launch()], plain]).power.totals == (METER, RAIL)  # nothing serves both
+    assert settled(device, []) == device
+
+
+def notes_of(device: Device, **cases: list[Trial]) -> list[str]:
+    return place_notes(device, settled(device, list(cases.values())), list(cases.items()))
+
+
+def test_a_run_says_where_its_cases_were_read_and_what_was_passed_over() -> None:
+    logged = [launch(gauge(), gauge("meter:meter_power", scaled(2)), number=n) for n in range(2)]
+    plain = [launch(gauge(), number=n) for n in range(2)]
+    metered = [launch(gauge("meter:meter_power", scaled(2)), number=n) for n in range(2)]
+    device = board(METER, RAIL)
+    assert notes_of(device, a=plain, b=plain) == []
+    assert notes_of(device, a=logged, b=logged) == []
+    (passed_over,) = notes_of(device, a=logged, b=plain)
+    assert passed_over == (
+        "meter:meter_power (wall) told the energy of 2 of 4 launches and is not used: a figure holds launches of one "
+        "place alone."
     )
-    assert set(found.values()) == {mixed}
+    (apart,) = notes_of(device, a=metered, b=plain)
+    assert apart == (
+        "Energy was read at different places, and only energies of one place compare: wall (meter:meter_power) for a; "
+        "module input (ina:VDD_IN_power) for b."
+    )
+    assert notes_of(board(), a=plain) == []
 
 
-def test_two_sources_of_one_scope_are_both_named() -> None:
-    totals = board(RAIL, PowerTotal(("tegrastats:VDD_IN_power",), "module input"))
-    found = figures([launch(gauge()), launch(gauge("tegrastats:VDD_IN_power"), number=1)], totals)
-    assert isinstance(found[ENERGY], Figures)
-    assert "ina:VDD_IN_power or tegrastats:VDD_IN_power" in found[ENERGY].method
+@pytest.mark.parametrize(
+    "failing",
+    [
+        made("rapl:package-0_energy", "J", "counter", 0 * TIMES),  # stood still
+        made("rapl:package-0_energy", "J", "counter", np.where(TIMES < T + 4, 900.0, 0) + 5 * TIMES),  # fell
+        made("rapl:package-0_energy", "J", "counter", np.where(TIMES < T + 9, 5 * TIMES, math.nan)),  # ended early
+        made("rapl:package-0_energy", "J", "counter", 5 * TIMES, provenance="modelled"),
+    ],
+)
+def test_a_total_that_was_read_and_tells_no_energy_gives_way_to_the_next(failing: Trace) -> None:
+    assert known(trial_power(launch(failing, gauge()), board(PACKAGE, RAIL))).channels == ("ina:VDD_IN_power",)
+
+
+def test_the_reasons_of_all_totals_that_were_read_are_kept() -> None:
+    still = made("rapl:package-0_energy", "J", "counter", 0 * TIMES)
+    found = known(trial_power(launch(still, gauge(provenance="modelled")), board(PACKAGE, RAIL, PLUG)))
+    assert found.channels == ("ina:VDD_IN_power",)
+    assert found.withheld == "the counter stood still for the whole window of 10 s; modelled, not measured"
+    assert trial_power(launch(still), board(PACKAGE, RAIL)) == (
+        "the counter stood still for the whole window of 10 s; "
+        "ina was not read: add it to collectors in the device's file"
+    )
+
+
+def test_one_socket_of_two_is_no_way_out_where_both_were_read() -> None:
+    both = PowerTotal(("rapl:package-0_energy", "rapl:package-1_energy"), "package")
+    reset = made("rapl:package-1_energy", "J", "counter", np.where(TIMES < T + 4, 900.0, 0) + 5 * TIMES)
+    found = trial_power(launch(counter(), reset), board(both, PACKAGE))
+    assert isinstance(found, str)
+    assert found.startswith("the counter fell from ")
+    assert "rapl:package-0_energy is only a part of rapl:package-0_energy + rapl:package-1_energy" in found
+
+
+GPU = PowerTotal(("nvml:gpu0_energy",), "GPU")
+
+
+@pytest.mark.parametrize("providers", [["CPUExecutionProvider"], ["XnnpackExecutionProvider"], []])
+def test_the_power_of_a_gpu_says_nothing_of_a_model_on_the_cpu(providers: list[str]) -> None:
+    idle = launch(counter("nvml:gpu0_energy", 60.0), environment=Environment({}, {"providers": providers}, {}))
+    found = known(trial_power(idle, board(GPU)))
+    assert found.withheld.startswith("the model ran on the CPU, of which the GPU's power says nothing: ")
+    assert set(figures([idle], board(GPU)).values()) == {found.withheld}
+    at_the_wall = replace(idle, traces=(*idle.traces, gauge("plug:plug_power")))
+    assert known(trial_power(at_the_wall, board(GPU, PLUG))).scope == "wall"
+
+
+def test_the_power_of_a_gpu_in_use_and_of_a_whole_module_counts() -> None:
+    on_gpu = launch(counter("nvml:gpu0_energy"), environment=CUDA)
+    assert known(trial_power(on_gpu, board(GPU))).withheld == ""
+    by_tensorrt = launch(counter("nvml:gpu0_energy"), case=replace(CASE, backend="tensorrt"))
+    assert known(trial_power(by_tensorrt, board(GPU))).withheld == ""
+    module = launch(counter("nvml:gpu0_energy", scope="module input"))
+    assert known(trial_power(module, board(GPU))).withheld == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "power_is", "after_w"),
+    [
+        ("gpu0_power", "mean of 1 s", 2.2),
+        ("gpu0_average_power", "instantaneous", 2.2),
+        ("gpu0_instant_power", "mean of 1 s", 2.35),
+        ("gpu0_power", "instantaneous", 2.35),
+    ],
+)
+def test_idle_leaves_out_a_mean_over_what_was_before(name: str, power_is: str, after_w: float) -> None:
+    """The second after the load still holds some of it."""
+    decaying = gauge(f"nvml:{name}", lambda time: load(time) + 0.3 * ((time > T + 10) & (time < T + 11)))
+    told = {"update_period_s": {"nvml": 0.02}, "details": {"nvml": {"gpus": {"gpu0": {"power_is": power_is}}}}}
+    found = known(trial_power(launch(decaying, sensors=told), board(PowerTotal((f"nvml:{name}",), "GPU"))))
+    assert not isinstance(found.idle, str)
+    assert found.idle.after_w == pytest.approx(after_w, abs=0.02)
 
 
 def test_without_a_device_or_a_launch_there_is_the_plain_reason() -> None:

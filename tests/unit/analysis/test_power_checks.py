@@ -108,6 +108,13 @@ def test_coverage_low_fires() -> None:
 
 
 def test_coverage_low_is_silent() -> None:
+    # One stall of 80 ms in ten seconds at 20 ms: over three periods, and 0.8 % of the window.
+    fine = T + 0.003 + np.arange(-6, 13, 0.02)
+    stalled = fine[(fine < T + 5) | (fine > T + 5.065)]
+    described = gauge().channel
+    stall = Trace(described, column(stalled), column(load(stalled)))
+    assert float(np.max(np.diff(stalled[(stalled > T) & (stalled < T + 10)]))) > 3.5 * 0.02
+    assert found_by(power_checks.coverage_low, context(launch(stall))) == []
     two_missing = gauge(power=lambda time: np.where(abs(time - T - 2.05) < 0.05, math.nan, load(time)))
     through_a_gap = counter(energy=lambda time: holed(time) * 0 + 5 * time)  # a counter goes on counting
     for traces in ((gauge(),), (two_missing,), (through_a_gap,)):
@@ -124,8 +131,20 @@ def test_window_short_fires(period_s: float, severity: str) -> None:
     assert f"measure for {100 * period_s:.3g} s or longer" in found.advice
 
 
+@pytest.mark.parametrize(
+    ("period_s", "budget_s", "severity"), [(0.3, 10, "note"), (0.3, 60, "doubt"), (0.4, 10, "doubt")]
+)
+def test_a_window_that_the_budget_ended_is_a_note_from_30_periods_on(
+    period_s: float, budget_s: float, severity: str
+) -> None:
+    scenario = replace(CASE.scenario, stop=replace(CASE.scenario.stop, budget_s=budget_s))
+    told = {"update_period_s": {"ina": period_s}}
+    seen = launch(gauge(), sensors=told, case=replace(CASE, scenario=scenario))
+    assert only(power_checks.window_short, context(seen)).severity == severity
+
+
 def test_window_short_is_silent() -> None:
-    for period_s in (0.1, 0.013, None):
+    for period_s in (0.105, 0.1, 0.013, None):
         told = launch(gauge(), sensors={"update_period_s": {"ina": period_s}})
         assert found_by(power_checks.window_short, context(told)) == []
 
@@ -143,11 +162,11 @@ def idling(before_w: float, after_w: float, working_w: float = 5.0) -> Trace:
 )
 def test_idle_mismatch_fires(before_w: float, after_w: float, working_w: float) -> None:
     found = only(power_checks.idle_mismatch, context(launch(idling(before_w, after_w, working_w))))
-    assert (found.code, found.severity) == ("idle_mismatch", "doubt")
+    assert (found.code, found.severity) == ("idle_mismatch", "note")  # it is the net energy's, whose interval holds it
     assert f"from {before_w:.3g} W before to {after_w:.3g} W after" in found.evidence
 
 
-def test_idle_that_changed_in_few_launches_is_a_note() -> None:
+def test_idle_mismatch_counts_the_launches() -> None:
     steady = [launch(gauge(), number=number) for number in range(3)]
     found = only(power_checks.idle_mismatch, context(*steady, launch(idling(2.0, 3.0), number=3)))
     assert (found.severity, found.evidence[:19]) == ("note", "in 1 of 4 launches ")
@@ -258,6 +277,12 @@ def test_sensor_lost_fires(collector: str, severity: str) -> None:
     )
 
 
+def test_a_sensor_that_never_told_a_value_is_lost_too() -> None:
+    event = {"collector": "ina", "last_s": None, "seen_s": T + 5.5, "reason": "EIO in in1_input"}
+    found = only(power_checks.sensor_lost, context(launch(gauge(), sensors={"lost": [event]})))
+    assert found.evidence == "ina fell silent in launch 0, without a single reading: EIO in in1_input"
+
+
 def test_a_lost_sensor_without_which_there_is_no_total_is_a_doubt() -> None:
     broken = gauge(power=lambda time: np.where(time > T + 4, math.nan, load(time)))
     assert only(power_checks.sensor_lost, context(launch(broken, sensors=lost("ina")))).severity == "doubt"
@@ -267,6 +292,32 @@ def test_a_lost_sensor_without_which_there_is_no_total_is_a_doubt() -> None:
 def test_sensor_lost_is_silent() -> None:
     for sensors in ({"lost": []}, {}):
         assert found_by(power_checks.sensor_lost, context(launch(gauge(), sensors=sensors))) == []
+
+
+BOTH = PowerTotal(("rapl:package-0_energy", "rapl:package-1_energy"), "package")
+
+
+def test_package_left_out_fires() -> None:
+    """Four sockets, of which a device's file knows two."""
+    four = launch(*[counter(f"rapl:package-{number}_energy") for number in range(4)])
+    found = only(power_checks.package_left_out, context(four, totals=(BOTH, PACKAGE)))
+    assert (found.code, found.severity) == ("package_left_out", "doubt")
+    assert found.evidence == (
+        "rapl:package-2_energy, rapl:package-3_energy was read and is not in the total of rapl:package-0_energy + "
+        "rapl:package-1_energy"
+    )
+    assert "devices/bench.toml" in found.advice
+    only(power_checks.package_left_out, context(launch(counter(), counter("rapl:package-0-die-1_energy"))))
+
+
+def test_package_left_out_is_silent() -> None:
+    two = (counter(), counter("rapl:package-1_energy"))
+    for traces, totals in (
+        (two, (BOTH, PACKAGE)),
+        ((counter(), counter("rapl:core_energy"), counter("rapl:dram_energy")), (PACKAGE,)),
+        ((gauge(), *two), (RAIL, PACKAGE)),
+    ):
+        assert found_by(power_checks.package_left_out, context(launch(*traces), totals=totals)) == []
 
 
 SAID = replace(RAIL, caveats=("the carrier is not counted", "steps of 40 mW"))

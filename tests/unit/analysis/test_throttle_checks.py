@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 
+from harness.agent.collectors import nvml
 from harness.analysis import throttle_checks
 from harness.analysis.context import Context
 from harness.analysis.validity import findings
@@ -33,7 +34,8 @@ def launch(*traces: Trace, number: int = 0, **in_force) -> Trial:
 
 
 def context(*trials: Trial, backend: str = "onnxruntime") -> Context:
-    return Context(Record(replace(CASE, backend=backend), trials), facts(), DEVICE, None)
+    case = replace(CASE, backend=backend)
+    return Context(Record(case, tuple(replace(one, case=case) for one in trials)), facts(), DEVICE, None)
 
 
 def only(check: Callable, seen: Context) -> Finding:
@@ -79,12 +81,48 @@ def test_throttled_is_silent() -> None:
         assert list(throttle_checks.throttled(context(launch(quiet)))) == []
 
 
-def test_a_gpu_at_its_power_limit_is_doubted_and_not_invalid() -> None:
-    capped = signal("nvml:throttled_gpu0_power_cap", [0, 1, 1, 1, 1, 0], provenance="nvml")
-    found = only(throttle_checks.throttled, context(launch(capped)))
+def of_nvml(bit: int, values: Sequence[float]) -> Trace:
+    """The collector's own channel of this reason."""
+    (name,) = [pattern.format("gpu0") for pattern, known in nvml.REASONS if known == bit]
+    return signal(f"nvml:{name}", values, provenance="nvml")
+
+
+POWER_CAP, THERMAL = 0x4, 0x20
+
+
+@pytest.mark.parametrize("values", [(0, 1, 1, 1, 1, 0), (1, 1, 1, 1, 1, 1), (0, 0, 1, 0, 1, 0)])
+def test_power_capped_fires(values: Sequence[float]) -> None:
+    """And no other check of capped clocks does."""
+    seen = context(launch(of_nvml(POWER_CAP, values)))
+    found = only(throttle_checks.power_capped, seen)
     assert (found.code, found.severity) == ("power_capped", "doubt")
-    hot = signal("nvml:throttled_gpu0_thermal_sw", [0, 0, 1, 0, 0, 0], provenance="nvml")
-    assert only(throttle_checks.throttled, context(launch(capped, hot))).code == "throttled"
+    assert found.evidence == (
+        "nvml:frequency_capped_gpu0_sw_power_cap in 1 launches of 1: the GPU ran at its power limit"
+    )
+    assert list(throttle_checks.frequency_capped(seen)) == []
+    assert list(throttle_checks.throttled(seen)) == []
+
+
+def test_power_capped_is_silent() -> None:
+    for quiet in (
+        of_nvml(POWER_CAP, (1, 1, 0, 0, 0, 1)),
+        of_nvml(THERMAL, (1,) * 6),
+        signal("throttle:frequency_capped", (1,) * 6),
+    ):
+        assert list(throttle_checks.power_capped(context(launch(quiet)))) == []
+
+
+def test_every_other_reason_of_a_gpu_to_slow_down_is_throttling() -> None:
+    for _, bit in nvml.REASONS:
+        if bit != POWER_CAP:
+            seen = context(launch(of_nvml(bit, (0, 0, 1, 0, 0, 0))))
+            assert only(throttle_checks.throttled, seen).severity == "invalid"
+
+
+def test_a_cap_that_stood_for_the_whole_steady_part_did_not_move() -> None:
+    """Off before and after, as a daemon caps a clock under load."""
+    capped = signal("throttle:frequency_capped_cpu0", (0, 0, 1, 1, 1, 0), provenance="cpufreq")
+    assert only(throttle_checks.frequency_capped, context(launch(capped))).severity == "note"
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 
 from harness.agent import PROTOCOL
 from harness.board.link import GRACE_S, Link
-from harness.errors import AgentError
+from harness.errors import EXIT_USAGE, AgentError, DeviceFileError
 
 
 class Scripted:
@@ -78,3 +78,14 @@ def test_the_agent_is_ended_at_once_when_its_answer_is_no_longer_wanted(error: B
     with pytest.raises((KeyboardInterrupt, AgentError)), Link(conversation):
         raise error
     assert conversation.closed == [True]
+
+
+def test_options_that_a_collector_refuses_are_the_device_files_fault() -> None:
+    """Not the board's: exit code 2, and no trial that failed."""
+    failure = {"type": "ValueError", "text": "collector plug: plug has no option urll", "traceback": ""}
+    with pytest.raises(DeviceFileError, match=r"^collector plug: plug has no option urll$") as caught:
+        Link(Scripted({"ok": False, "error": failure})).ask("probe", 1.0)
+    assert caught.value.exit_code == EXIT_USAGE
+    other = {**failure, "text": "the host speaks protocol 9, this agent 8"}
+    with pytest.raises(AgentError, match=r"^hello: ValueError: the host"):
+        Link(Scripted({"ok": False, "error": other})).ask("hello", 1.0)

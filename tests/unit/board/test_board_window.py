@@ -27,7 +27,11 @@ POWERED = replace(
         ({"unavailable": {}, "update_period_s": {"ina": 0.004}}, UPDATE_PERIODS * 0.05, 3.0),  # asked more seldom
         ({"unavailable": {}, "update_period_s": {"ina": 0.1}}, UPDATE_PERIODS * 0.1, 3.0),
         ({"unavailable": {}, "update_period_s": {"ina": 1.5}}, 30.0, 3.0),  # the budget is the most
-        ({"unavailable": {}, "update_period_s": {"ina": None}}, 1.0, 3.0),  # too slow for any usual run
+        (
+            {"unavailable": {}, "update_period_s": {"ina": None}, "read_s": {"ina": 0.001}},
+            1.0,
+            3.0,
+        ),  # too slow for any usual run
         ({"unavailable": {"ina": "no bus"}, "update_period_s": {}}, 30.0, 3.0),  # the next total: a plug, once a second
         ({"unavailable": {"ina": "no bus", "plug": "no url"}, "update_period_s": {}}, 1.0, 0.0),
         ({}, 1.0, 0.0),  # no sensors at all

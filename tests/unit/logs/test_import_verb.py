@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.errors import EXIT_NOTHING_VALID
 from harness.logs.reading import READERS
 from harness.places import builtin
 from tests.support.host_side import invoke
@@ -83,9 +84,9 @@ def test_a_person_gets_a_table_and_what_was_left_out(tmp_path: Path) -> None:
     assert said.err == "3 unknown tokens were left out: new1, new2, [red]\n"
 
 
-def test_a_log_of_another_kind_is_said(tmp_path: Path, files: dict[str, Path]) -> None:
+def test_a_log_of_another_kind_is_said_and_is_no_success(tmp_path: Path, files: dict[str, Path]) -> None:
     said = invoke(tmp_path, "import", "vcgencmd", files["tegrastats"], "--json", "-")
-    assert said.code == 0
+    assert said.code == EXIT_NOTHING_VALID
     assert json.loads(said.out)["channels"] == {}
     assert "tegrastats.log holds nothing of vcgencmd: is it a log of another kind?" in said.err.replace("\n", "")
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from harness.errors import UsageError
-from harness.logs.attach import DEFAULTS, clipped, power_traces
+from harness.logs.attach import DEFAULTS, clipped, placed, power_traces
 from harness.logs.log import Log, LogChannel
 from harness.logs.reading import READERS, read
 from harness.model.trial import Channel, Trace
@@ -36,11 +36,11 @@ def test_times_are_shifted_to_the_boards_clock() -> None:
         channel("meter_energy", [start, start + 1.0], [10.0, 12.0], unit="J", kind="counter"),
     )
     power, energy = power_traces(given, 100.0 - start)
-    assert power.channel == Channel("log", "meter_power", "W", "gauge", "wall", "external meter")
+    assert power.channel == Channel("meter", "meter_power", "W", "gauge", "wall", "external meter")
     assert list(power.time_s) == [100.0, 100.5, 101.0]
     assert list(power.value) == pytest.approx([1.0, NAN, 3.0], nan_ok=True)
     assert energy == Trace(
-        Channel("log", "meter_energy", "J", "counter", "wall", "external meter"),
+        Channel("meter", "meter_energy", "J", "counter", "wall", "external meter"),
         column([100.0, 101.0]),
         column([10.0, 12.0]),
     )
@@ -51,6 +51,7 @@ def test_times_are_shifted_to_the_boards_clock() -> None:
     [
         ("tegrastats", "VDD_IN_power", "rail", "board rail"),
         ("vcgencmd", "VDD_CORE_power", "rail", "board rail"),
+        ("vcgencmd", "pmic_power", "PMIC rails", "board rail"),
         ("nvml-csv", "gpu0_power", "GPU", "hardware counter"),
         ("meter-csv", "meter_power", "wall", "external meter"),
     ],
@@ -157,6 +158,14 @@ def test_a_part_keeps_a_reading_on_either_side(start_s: float, end_s: float, exp
     )
     part = clipped(whole, start_s, end_s)
     assert (list(part.time_s), list(part.value), part.channel) == (expected, [6.0] * len(expected), whole.channel)
+
+
+def test_a_part_is_moved_to_the_boards_clock() -> None:
+    whole = Trace(
+        Channel("log", "x_power", "W", "gauge", "wall", "external meter"), column(range(100, 200)), column(range(100))
+    )
+    part = placed(whole, -100.0, 50.0, 51.5)
+    assert (list(part.time_s), list(part.value)) == ([50.0, 51.0, 52.0], [50.0, 51.0, 52.0])
 
 
 def test_from_a_file_to_its_energy(tmp_path: Path) -> None:

@@ -86,6 +86,7 @@ def test_answers_of_many_lines_end_where_a_name_comes_again(tmp_path: Path) -> N
         "EXT5V_voltage": [5, 5, 5],
         "X_voltage": [3, 3, 3],
         "X_power": [6, 12, 15],
+        "pmic_power": [6, 12, 15],
         "under_voltage": [1],
         "frequency_capped": [0],
         "throttled": [0],
@@ -100,11 +101,19 @@ def test_an_answer_that_was_cut_has_no_power(tmp_path: Path) -> None:
     assert (found["X_current"][1], found["X_power"][1]) == ([2, 4], [12])
 
 
+def test_the_sum_of_an_answer_that_lacks_a_rail_of_another_is_missing(tmp_path: Path) -> None:
+    whole = "X_A current(0)=2A\nY_A current(1)=1A\nX_V volt(8)=3V\nY_V volt(9)=4V\n"
+    cut = whole.partition("Y_V")[0]
+    found = series(log_of(tmp_path, "vcgencmd", whole + "temp=40.0'C\n" + cut + "temp=41.0'C\n" + whole))
+    assert found["pmic_power"][1] == pytest.approx([10.0, NAN, 10.0], nan_ok=True)
+    assert "pmic_power" not in series(log_of(tmp_path, "vcgencmd", "EXT5V_V volt(24)=5V\n"))
+
+
 def test_an_answer_has_the_time_of_its_first_line(tmp_path: Path) -> None:
     lines = (PMIC.format(2, 3) + PMIC.format(4, 3)).splitlines()
     text = "\n".join(f"17600000{second:02d}.5 {line}" for second, line in enumerate(lines))
     found = series(log_of(tmp_path, "vcgencmd", text))
-    assert found["X_power"] == ([1760000000.5, 1760000003.5], [6, 12])
+    assert found["X_power"] == found["pmic_power"] == ([1760000000.5, 1760000003.5], [6, 12])
 
 
 def test_repeated_answers_are_one_channel(tmp_path: Path) -> None:
@@ -328,7 +337,8 @@ def test_captured_series(shared: Path) -> None:
         "gpu0_power": 63.86, "gpu1_power": 56.78, "gpu2_power": 56.33, "gpu3_power": 59.83,
     }  # fmt: skip
     rails = summary(read("vcgencmd", fixtures / "rpi" / "pi5_pmic_read_adc_idle_pidash.txt"))["channels"]
-    assert (len(rails), rails["VDD_CORE_power"]["n"]) == (38, 1)
+    assert (len(rails), rails["VDD_CORE_power"]["n"]) == (38 + 1, 1)
+    assert rails["pmic_power"]["first"] == pytest.approx(1.9005, abs=5e-5)
     assert rails["VDD_CORE_power"]["first"] == pytest.approx(0.9465799 * 0.7209762)
     xavier = summary(read("tegrastats", fixtures / "tegrastats" / "xaviernx-r35-user.log"))["channels"]
     assert xavier["VDD_IN_power"] == {

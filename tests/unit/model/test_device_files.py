@@ -52,6 +52,23 @@ def test_every_key_arrives() -> None:
         ('"2,3"', '"2-3"', r"affinity '2-3' is none of: last, none, or core numbers"),
         ("threads = 4", "threads = 0", r"threads must be 1 or more, not 0"),
         ("[settings]", "settings = 5\n[other]", r"board\.toml: unknown key 'other'"),
+        (
+            "[limits]",
+            "[sensor.cpuu]\nperiod_s = 1.0\n[limits]",
+            r"board\.toml: sensor: no collector of this device is called 'cpuu'; did you mean cpu\?",
+        ),
+        (
+            "[limits]",
+            "[sensor.plug]\nurl = 'http://x'\n[limits]",
+            r"board\.toml: sensor: no collector .* 'plug'; .*nown: cpu, process",
+        ),
+        (
+            "[limits]",
+            "[sensor.cpu]\nperiod_s = 'soon'\n[limits]",
+            r"sensor\.cpu: period_s is a time in s above 0, not 'soon'",
+        ),
+        ("[limits]", "[sensor.cpu]\nperiod_s = 0\n[limits]", r"sensor\.cpu: period_s is a time in s above 0, not 0"),
+        ("[limits]", "[sensor.cpu]\nperiod_s = true\n[limits]", r"sensor\.cpu: period_s is a time in s .* not True"),
         ("schema = 1", "schema = 2", r"board\.toml: schema 2 is not 1; this harness reads 1 only"),
         ("schema = 1", "schema = ", r"board\.toml: not valid TOML: .*line 1"),
     ],
@@ -71,6 +88,7 @@ BOARDS = {
     "jetson-orin-nano",
     "jetson-orin-nx",
     "jetson-thor",
+    "jetson-tx1",
     "jetson-tx2",
     "jetson-xavier-nx",
     "localhost",
@@ -82,6 +100,7 @@ BOARDS = {
 # What hardware.md, section 1.4, calls the total: channels of the first total that a sensor of the board itself gives.
 TOTALS = {
     "jetson-nano": (("ina:POM_5V_IN_power",), "board input"),
+    "jetson-tx1": (("ina:VDD_IN_power",), "module input"),
     "jetson-tx2": (("ina:VDD_IN_power",), "module input"),
     "jetson-xavier-nx": (("ina:VDD_IN_power",), "module input"),
     "jetson-orin-nano": (("ina:VDD_IN_power",), "module input"),

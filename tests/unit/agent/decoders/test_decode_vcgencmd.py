@@ -9,7 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from harness.agent.decoders.vcgencmd import adc_name, decode
+from harness.agent.decoders import Reading
+from harness.agent.decoders.vcgencmd import adc_name, decode, rails, rails_sum
 
 FIXED = settings(
     derandomize=True, database=None, deadline=None, max_examples=150, suppress_health_check=[HealthCheck.too_slow]
@@ -49,6 +50,22 @@ def test_currents_and_voltages_are_joined_by_name() -> None:
 
 def test_a_voltage_may_come_before_its_current() -> None:
     assert values("X_V volt(1)=2.0V\nX_A current(2)=0.5A") == {"X_voltage": 2.0, "X_current": 0.5, "X_power": 1.0}
+
+
+TWO_RAILS = "X_A current(0)=1A\nY_A current(1)=2A\nX_V volt(2)=2V\nY_V volt(3)=5V\nEXT5V_V volt(24)=5.1V\n"
+
+
+def test_the_rails_add_up() -> None:
+    readings = decode(TWO_RAILS).readings
+    assert rails(readings) == ["X_power", "Y_power"]
+    assert rails_sum(readings, rails(readings)) == Reading("pmic_power", "W", "gauge", 12.0)
+
+
+@pytest.mark.parametrize("lost", ["X_A", "Y_V"])
+def test_a_sum_with_a_rail_missing_is_missing(lost: str) -> None:
+    names = rails(decode(TWO_RAILS).readings)
+    found = decode("\n".join(line for line in TWO_RAILS.splitlines() if not line.startswith(lost))).readings
+    assert math.isnan(rails_sum(found, names).value)
 
 
 def test_a_second_answer_is_told_apart_and_joined_with_itself() -> None:
