@@ -10,6 +10,7 @@ from harness.model.recipe import (
     Optimizer,
     Prune,
     QuantizeStatic,
+    Ranges,
     Recipe,
     Schedule,
     Train,
@@ -25,9 +26,9 @@ def training(epochs: int, distillation: Distillation | None = None, **changed: o
     return Train(**(fields | {"distillation": distillation} | changed))  # type: ignore[arg-type]
 
 
-def int8(parent: Recipe) -> Recipe:
+def int8(parent: Recipe, ranges: Ranges = "minmax") -> Recipe:
     """Post-training int8 with ranges from 512 training images."""
-    return Recipe((QuantizeStatic("cifar10", TRAINING_SET, images=512, seed=0),), parent=parent)
+    return Recipe((QuantizeStatic("cifar10", TRAINING_SET, images=512, seed=0, ranges=ranges),), parent=parent)
 
 
 RESNET50 = Recipe((Initialise("resnet50-cifar", seed=0),))
@@ -37,6 +38,10 @@ PLAIN = Recipe((Initialise("plain", seed=0), training(40, augmentation=Augmentat
 GENTLE = Optimizer(rate=0.05, muon_rate=0.06)  # half the rates: what was learned is to be kept
 TOGETHER = Distillation((PLAIN, FAST), soft_share=0.6, temperature=4.0)
 DISTILLED = Recipe((training(10, TOGETHER, optimizer=GENTLE, label_smoothing=0.0),), parent=PLAIN)
+
+# Once more with what came of it as a teacher (Furlanello et al., "Born-again neural networks", 2018).
+AGAIN = Distillation((DISTILLED, FAST), soft_share=0.6, temperature=4.0)
+BORN_AGAIN = Recipe((training(6, AGAIN, optimizer=GENTLE, label_smoothing=0.0),), parent=DISTILLED)
 
 TAUGHT = Distillation((DISTILLED,), soft_share=0.6, temperature=4.0)
 PRUNED = Recipe(
@@ -58,7 +63,8 @@ PRUNED = Recipe(
 
 # The published recipe (see the suite `paper`): batches of 64, Adam at 1e-5 to 1e-3, Kaiming initialisation, dropout,
 # crop, flip, brightness, CutMix, MixUp, and 0.4 cross-entropy + 0.6 KL to a teacher of 93.3 %. Published for far more
-# epochs than two cores bear: after 24 of them it stood at 86.3 %, so it closes with one slow cycle on unmixed images.
+# epochs than two cores bear: after 24 of them it stood at 86.3 % of the test images, so it closes with one slow cycle on
+# unmixed images. That cycle was added after a look at the test set, which a choice should not see.
 TAUGHT_BY_FAST = Distillation((FAST,), soft_share=0.6, temperature=4.0)
 AS_PUBLISHED = training(
     24,
@@ -100,12 +106,19 @@ SUITE = Suite(
             recipe=DISTILLED,
         ),
         Variant(
-            "plain-distilled-int8",
-            "Distilled, and in 8-bit integers",
+            "plain-born-again",
+            "Distilled once more, now from its distilled self and `fast`",
+            "distilled",
+            parent="plain-distilled",
+            recipe=BORN_AGAIN,
+        ),
+        Variant(
+            "plain-born-again-int8",
+            "Distilled twice, and in 8-bit integers",
             "distilled+int8",
             "int8",
-            "plain-distilled",
-            int8(DISTILLED),
+            "plain-born-again",
+            int8(BORN_AGAIN),
         ),
         Variant("fast", "Two million parameters, 77 MMACs, trained on the labels alone", "student", recipe=FAST),
         Variant("fast-int8", "The student in 8-bit integers", "int8", "int8", "fast", int8(FAST)),
@@ -130,13 +143,14 @@ SUITE = Suite(
             "paper's student",
             recipe=PAPER_STUDENT,
         ),
+        # Of a chain of depthwise layers a few outliers would stretch the ranges: whole, they cost 4 % of the predictions.
         Variant(
             "paper-student-int8",
             "The published student in 8-bit integers",
             "int8",
             "int8",
             "paper-student",
-            int8(PAPER_STUDENT),
+            int8(PAPER_STUDENT, "entropy"),
         ),
     ),
 )
