@@ -39,10 +39,6 @@ GENTLE = Optimizer(rate=0.05, muon_rate=0.06)  # half the rates: what was learne
 TOGETHER = Distillation((PLAIN, FAST), soft_share=0.6, temperature=4.0)
 DISTILLED = Recipe((training(10, TOGETHER, optimizer=GENTLE, label_smoothing=0.0),), parent=PLAIN)
 
-# Once more with what came of it as a teacher (Furlanello et al., "Born-again neural networks", 2018).
-AGAIN = Distillation((DISTILLED, FAST), soft_share=0.6, temperature=4.0)
-BORN_AGAIN = Recipe((training(6, AGAIN, optimizer=GENTLE, label_smoothing=0.0),), parent=DISTILLED)
-
 TAUGHT = Distillation((DISTILLED,), soft_share=0.6, temperature=4.0)
 PRUNED = Recipe(
     (
@@ -106,19 +102,12 @@ SUITE = Suite(
             recipe=DISTILLED,
         ),
         Variant(
-            "plain-born-again",
-            "Distilled once more, now from its distilled self and `fast`",
-            "distilled",
-            parent="plain-distilled",
-            recipe=BORN_AGAIN,
-        ),
-        Variant(
-            "plain-born-again-int8",
-            "Distilled twice, and in 8-bit integers",
+            "plain-distilled-int8",
+            "Distilled, and in 8-bit integers",
             "distilled+int8",
             "int8",
-            "plain-born-again",
-            int8(BORN_AGAIN),
+            "plain-distilled",
+            int8(DISTILLED),
         ),
         Variant("fast", "Two million parameters, 77 MMACs, trained on the labels alone", "student", recipe=FAST),
         Variant("fast-int8", "The student in 8-bit integers", "int8", "int8", "fast", int8(FAST)),
