@@ -17,7 +17,7 @@ from harness.model.verdict import RunResult
 from harness.options import Options
 
 if TYPE_CHECKING:
-    from harness.variants.release import Check
+    from harness.variants.proof import Check
 
 Verb = Callable[[Options, argparse.Namespace], int]
 
@@ -123,6 +123,7 @@ def build(options: Options, parsed: argparse.Namespace) -> int:
 
     suite, folder = registry.load_suite(options.suite)
     from harness.variants import build as building
+    from harness.variants import proof
     from harness.variants import release as releasing
     from harness.variants.workplace import Site, data_in
 
@@ -131,14 +132,14 @@ def build(options: Options, parsed: argparse.Namespace) -> int:
     site = Site(suite, data_in(options.data), options.cache, folder.parent, console.message)
     if parsed.check:
         options.cache.mkdir(parents=True, exist_ok=True)
-        files = releasing.check_files(site, options.variants, folder.parent)
+        files = proof.check_files(site, options.variants, folder.parent)
         if not files:
             console.plain(
                 f"{suite.name} releases nothing: none of its variants is trained, so there is nothing to check"
             )
             return EXIT_DONE
         _print_checks(f"{suite.name}: are these the released files?", files)
-        answers = releasing.check_answers(site, options.variants, folder.parent, options.data_named)
+        answers = proof.check_answers(site, options.variants, folder.parent, options.data_named)
         if answers:
             _print_checks(f"{suite.name}: is what was said of them still true?", answers)
         return EXIT_DONE if all(one.good for one in (*files, *answers)) else EXIT_NOTHING_VALID

@@ -21,8 +21,9 @@ from harness.errors import DataError, UnknownName
 from harness.model.case import Accuracy, ArtifactFacts, Suite, Variant
 from harness.model.recipe import Initialise, Narrow, QuantizeStatic, Recipe, Train
 from harness.variants.build import build
+from harness.variants.proof import Check, check, check_files
 from harness.variants.quality.suite import How, judge_suite
-from harness.variants.release import Check, check, check_files, release
+from harness.variants.release import release
 from harness.variants.workplace import Data, Site
 from tests.support.models import tiny
 from tests.support.pictures import pictures
