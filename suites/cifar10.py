@@ -58,8 +58,8 @@ PRUNED = Recipe(
 )
 
 # The published recipe (see the suite `paper`): batches of 64, Adam at 1e-5 to 1e-3, Kaiming initialisation, dropout,
-# crop, flip, brightness, CutMix, MixUp, and 0.4 cross-entropy + 0.6 KL to a teacher of 93.3 %. Published for far more
-# epochs than two cores bear: after 24 of them it stood at 86.3 % of the test images, so it closes with one slow cycle on
+# crop, flip, brightness, CutMix, MixUp, and 0.4 cross-entropy + 0.6 KL to a teacher of 93.3 %. It wants far more epochs
+# than two cores bear: after 24 of them it stood at 86.3 % of the test images, so it closes with one slow cycle on
 # unmixed images. That cycle was added after a look at the test set, which a choice should not see.
 TAUGHT_BY_FAST = Distillation((FAST,), soft_share=0.6, temperature=4.0)
 AS_PUBLISHED = training(
@@ -132,7 +132,7 @@ SUITE = Suite(
             "paper's student",
             recipe=PAPER_STUDENT,
         ),
-        # Of a chain of depthwise layers a few outliers would stretch the ranges: whole, they cost 4 % of the predictions.
+        # In a chain of depthwise layers a few outliers stretch the ranges: whole, they change 4 % of the predictions.
         Variant(
             "paper-student-int8",
             "The published student in 8-bit integers",
