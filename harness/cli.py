@@ -177,11 +177,11 @@ def _doctor_arguments(verb: argparse.ArgumentParser) -> None:
 def _build_arguments(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("suite", nargs="?", default=DEFAULT_SUITE, help="default: %(default)s")
     verb.add_argument("--variant", action="append", default=[], metavar="V", help="only this variant (repeatable)")
-    verb.add_argument("--anew", action="store_true", help="build even what the cache or the release already has")
+    verb.add_argument("--anew", action="store_true", help="build the named ones from the start, whatever is there")
     what = verb.add_mutually_exclusive_group()
     what.add_argument("--release", action="store_true", help="copy the artifacts beside the suite and lock them")
     what.add_argument(
-        "--check", action="store_true", help="build nothing; verify hashes and accuracies of what is locked"
+        "--check", action="store_true", help="release nothing; verify files, figures and bytes of what is locked"
     )
     _data_arguments(verb)
     _common_arguments(verb)
@@ -193,7 +193,7 @@ def _judge_arguments(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--corruption", action="append", metavar="C", help="only this corruption (repeatable)")
     verb.add_argument("--images", type=int, default=2000, help="corrupt this many test images (default: %(default)s)")
     verb.add_argument("--seed", type=int, default=0, help="of the noise and of the halves (default: %(default)s)")
-    verb.add_argument("--release", action="store_true", help="write SUITE.quality.json beside the suite")
+    verb.add_argument("--release", action="store_true", help="enter it in SUITE.quality.json beside the suite")
     verb.add_argument("--json", metavar="FILE|-", help="write all figures as JSON (- for stdout)")
     _data_arguments(verb)
     _common_arguments(verb)

@@ -5,14 +5,19 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from harness.errors import EXIT_DONE, EXIT_NOTHING_VALID, StoreError, UsageError
 from harness.model.codec import to_json
 from harness.model.trial import Record
 from harness.model.verdict import RunResult
 from harness.options import Options
+
+if TYPE_CHECKING:
+    from harness.variants.proof import Check
 
 Verb = Callable[[Options, argparse.Namespace], int]
 
@@ -121,13 +126,14 @@ def doctor(options: Options, _parsed: argparse.Namespace) -> int:
 def build(options: Options, parsed: argparse.Namespace) -> int:
     """Build what is missing of a suite; with --release, lock it beside the suite; with --check, prove what is locked.
 
-    3 where a check failed.
+    3 where a check failed or could not be made.
     """
     from harness import console, registry
     from harness.datasets import cifar10
 
     suite, folder = registry.load_suite(options.suite)
     from harness.variants import build as building
+    from harness.variants import proof
     from harness.variants import release as releasing
     from harness.variants.workplace import Site, data_in
 
@@ -136,10 +142,17 @@ def build(options: Options, parsed: argparse.Namespace) -> int:
     site = Site(suite, data_in(options.data), options.cache, folder.parent, console.message)
     if parsed.check:
         options.cache.mkdir(parents=True, exist_ok=True)
-        checks = releasing.check(site, options.variants, folder.parent)
-        rows = [(one.variant, one.what, "good" if one.good else "BAD", one.found) for one in checks]
-        console.print_rows(f"{suite.name}: is what was released still true?", ("variant", "what", "", "found"), rows)
-        return EXIT_DONE if all(one.good for one in checks) else EXIT_NOTHING_VALID
+        files = proof.check_files(site, options.variants, folder.parent)
+        if not files:
+            console.plain(
+                f"{suite.name} releases nothing: none of its variants is trained, so there is nothing to check"
+            )
+            return EXIT_DONE
+        _print_checks(f"{suite.name}: are these the released files?", files)
+        answers = proof.check_answers(site, options.variants, folder.parent, options.data_named)
+        if answers:
+            _print_checks(f"{suite.name}: is what was said of them still true?", answers)
+        return EXIT_DONE if all(one.good for one in (*files, *answers)) else EXIT_NOTHING_VALID
     built = building.build(site, options.variants, anew=parsed.anew)
     if parsed.release:
         built = releasing.release(site, list(options.variants) or list(built), folder.parent)
@@ -149,10 +162,27 @@ def build(options: Options, parsed: argparse.Namespace) -> int:
     return EXIT_DONE
 
 
+def _print_checks(title: str, checks: Sequence[Check]) -> None:
+    from harness import console
+
+    rows = [(one.variant, one.what, one.state, one.found) for one in checks]
+    console.print_rows(title, ("variant", "what", "", "found"), rows)
+
+
 def judge(options: Options, parsed: argparse.Namespace) -> int:
-    """Judge what is built of a suite beyond top-1; with --release, write it beside the suite."""
+    """Judge what is built of a suite beyond top-1; with --release, enter it in the file beside the suite.
+
+    3 where nothing could be judged.
+    """
     from harness import console, registry
-    from harness.artifacts.quality_file import quality_path, write_qualities
+    from harness.artifacts.quality_file import (
+        Qualities,
+        check_comparable,
+        merged,
+        quality_path,
+        read_qualities,
+        write_qualities,
+    )
     from harness.datasets.corruptions import TABLE as CORRUPTIONS
     from harness.report.quality import paired_rows, quality_rows
     from harness.variants.quality.suite import How, judge_suite
@@ -161,12 +191,28 @@ def judge(options: Options, parsed: argparse.Namespace) -> int:
     suite, folder = registry.load_suite(options.suite)
     site = Site(suite, data_in(options.data), options.cache, folder.parent, console.message)
     how = How(tuple(parsed.corruption or CORRUPTIONS), parsed.images, options.seed)
+    path = quality_path(folder.with_suffix(".py"))
+    known = (read_qualities(path) if parsed.release else None) or Qualities(options.seed)
+    wanted = {one.name for one in suite.variants}
+    known = replace(
+        known,
+        qualities=tuple(one for one in known.qualities if one.variant in wanted),
+        paired=tuple(one for one in known.paired if {one.a, one.b} <= wanted),
+    )
+    if options.variants:  # said now, and not after hours of judging
+        others = tuple(one for one in known.qualities if one.variant not in options.variants)
+        check_comparable(replace(known, qualities=others), how.seed, how.images, how.corruptions, path)
     found = judge_suite(site, options.variants, how)
+    if not found.qualities:
+        console.message(
+            f"harness: nothing of {suite.name} was judged: {'see above' if options.variants else 'build it'}"
+        )
+        return EXIT_NOTHING_VALID
     console.print_rows(f"{suite.name}: beyond top-1", *quality_rows(found.qualities))
     if found.paired:
         console.print_rows("Right or wrong on the same images", *paired_rows(found.paired))
     if parsed.release:
-        write_qualities(quality_path(folder.with_suffix(".py")), found)
+        write_qualities(path, merged(known, found, path))
     if options.json:
         _write_json(to_json(found), options.json)
     return EXIT_DONE

@@ -11,7 +11,7 @@ import hashlib
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from harness.errors import ModelError, NewerSchema, UsageError
 from harness.model.case import ArtifactFacts
@@ -83,31 +83,61 @@ def cache_folder(cache: Path, recipe_id: str) -> Path:
 
 
 def cache_entry(cache: Path, recipe_id: str) -> tuple[ArtifactFacts, Path] | None:
-    """A built artifact's facts and file, or None where it is not (completely) there. The file is not re-hashed."""
+    """A built artifact's facts and file, or None where it is not (completely) there. The file is not re-hashed.
+
+    ModelError where the entry is of another recipe than its folder.
+    """
     folder = cache_folder(cache, recipe_id)
     entries = list(read_lock(folder / ENTRY).values())
     if not entries or not (folder / MODEL).is_file():
         return None
+    if entries[0].recipe_id != recipe_id:
+        raise ModelError(
+            f"{folder / ENTRY} is of recipe {entries[0].recipe_id}, though its folder is that of {recipe_id}; "
+            "remove the folder, or build its variant again: harness build --variant NAME"
+        )
     return entries[0], folder / MODEL
 
 
 def verify(facts: ArtifactFacts, folder: Path) -> Path:
-    """The artifact's file, once its hash is found to be the recorded one; ModelError where it is absent or altered."""
+    """The artifact's file, once its hash is found to be the recorded one.
+
+    ModelError where it is absent, altered, or not inside `folder`.
+    """
     path = folder / facts.file
-    try:
-        with path.open("rb") as file:
-            found = hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise ModelError(
-            f"the artifact of {facts.variant} cannot be read at {path} ({error.strerror}); "
-            f"restore it from git, or build it: harness build --variant {facts.variant}"
-        ) from None
+    found = sha256_of(facts, folder)
     if found != facts.sha256:
         raise ModelError(
-            f"{path} was altered: SHA-256 {found}, recorded {facts.sha256} for {facts.variant}; "
-            f"restore it from git, or build it again: harness build --variant {facts.variant}"
+            f"{path} was altered: SHA-256 {found}, recorded {facts.sha256} for {facts.variant}; {_remedy(facts)}"
         )
     return path
+
+
+def sha256_of(facts: ArtifactFacts, folder: Path) -> str:
+    """The hash that the artifact's file has now. ModelError where it cannot be read, or is not inside `folder`."""
+    written, path = facts.file, folder / facts.file
+    outside = any(kind(written).is_absolute() or kind(written).drive for kind in (PurePosixPath, PureWindowsPath))
+    if outside or ".." in PureWindowsPath(written).parts:
+        raise ModelError(
+            f"the file of {facts.variant} is given as {written!r}, which leads out of {folder}; artifacts lie beside "
+            "their lock, so restore the lock from git"
+        )
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise ModelError(
+            f"the artifact of {facts.variant} cannot be read at {path} ({error.strerror}); {_remedy(facts)}"
+        ) from None
+
+
+def _remedy(facts: ArtifactFacts) -> str:
+    """What helps: a damaged file of the cache counts as missing for a build, a released one as released."""
+    suite, _, name = facts.file.rpartition("/")
+    if name == MODEL and not suite:
+        return f"build it again: harness build --variant {facts.variant}"
+    command = " ".join(("harness build", *([suite] if suite else []), f"--variant {facts.variant} --anew --release"))
+    return f"restore it from git, or build it again: {command}"
 
 
 def _check_schema(schema: object, path: Path) -> None:

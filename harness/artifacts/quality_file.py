@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.errors import NewerSchema, UsageError
@@ -85,6 +86,38 @@ def write_qualities(path: Path, content: Qualities) -> None:
     partial = path.with_name(path.name + ".partial")
     partial.write_text(_rows_on_one_line(text), "utf-8")
     partial.replace(path)
+
+
+def merged(known: Qualities, found: Qualities, path: Path) -> Qualities:
+    """What the file at `path` holds once `found` is entered: of what was judged now nothing older stays.
+
+    A pair stays where both its artifacts are still the ones it was made of. UsageError as in `check_comparable`.
+    """
+    judged = {one.variant: one.sha256 for one in found.qualities}
+    kept = tuple(one for one in known.qualities if one.variant not in judged)
+    for one in found.qualities:
+        check_comparable(replace(known, qualities=kept), found.seed, one.robustness_images, one.robustness, path)
+    pairs = tuple(
+        pair for pair in known.paired if pair.b not in judged and judged.get(pair.a, pair.a_sha256) == pair.a_sha256
+    )
+    seed = found.seed if found.qualities else known.seed
+    return Qualities(seed, (*kept, *found.qualities), (*pairs, *found.paired))
+
+
+def check_comparable(kept: Qualities, seed: int, images: int, corruptions: Collection[str], path: Path) -> None:
+    """UsageError where what stays in the file saw other corrupted images than what is to stand beside it."""
+    for one in kept.qualities:
+        asked = (seed, min(images, one.images) if corruptions else 0, set(corruptions))
+        was = (kept.seed, one.robustness_images, set(one.robustness))
+        if asked != was:
+            raise UsageError(
+                f"{path} holds {one.variant}, judged with {_conditions(*was)}; now asked: {_conditions(*asked)}. "
+                f"Figures of one file have to be comparable: ask for the same, or name {one.variant} too"
+            )
+
+
+def _conditions(seed: int, images: int, corruptions: Collection[str]) -> str:
+    return f"--seed {seed} --images {images} and the corruptions {', '.join(sorted(corruptions)) or 'none'}"
 
 
 def _rows_on_one_line(text: str) -> str:

@@ -10,6 +10,7 @@ Shares are in [0, 1]; rates are peaks.
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, get_args
@@ -32,6 +33,37 @@ def _one_of(what: str, value: str, choices: object) -> None:
     known = get_args(choices)
     if value not in known:
         raise UsageError(f"unknown {what} {value!r}; choose one of: {', '.join(known)}")
+
+
+def _whole(least: int, **values: float) -> None:
+    for name, value in values.items():
+        if not isinstance(value, int) or value < least:
+            raise UsageError(f"{name} is a whole number, {least} or more, not {value!r}; correct the recipe")
+
+
+def _shares(**values: float) -> None:
+    for name, value in values.items():
+        if not 0 <= value <= 1:
+            raise UsageError(f"{name} is a share from 0 to 1, not {value!r}; correct the recipe")
+
+
+def _part(**values: float) -> None:
+    """Check shares of which 1 would leave nothing."""
+    for name, value in values.items():
+        if not 0 <= value < 1:
+            raise UsageError(f"{name} is a share from 0 to below 1, not {value!r}; correct the recipe")
+
+
+def _positive(**values: float) -> None:
+    for name, value in values.items():
+        if not 0 < value < math.inf:
+            raise UsageError(f"{name} is a number above 0, not {value!r}; correct the recipe")
+
+
+def _not_negative(**values: float) -> None:
+    for name, value in values.items():
+        if not 0 <= value < math.inf:
+            raise UsageError(f"{name} is 0 or more, not {value!r}; correct the recipe")
 
 
 @dataclass(frozen=True)
@@ -65,6 +97,11 @@ class Optimizer:
 
     def __post_init__(self) -> None:
         _one_of("optimizer", self.kind, OptimizerKind)
+        _positive(rate=self.rate, muon_rate=self.muon_rate)
+        _part(momentum=self.momentum, muon_momentum=self.muon_momentum)
+        if self.kind != "adam":  # torch has no Nesterov step without one
+            _positive(momentum=self.momentum)
+        _not_negative(weight_decay=self.weight_decay)
 
 
 @dataclass(frozen=True)
@@ -82,6 +119,8 @@ class Schedule:
 
     def __post_init__(self) -> None:
         _one_of("schedule", self.kind, ScheduleKind)
+        _shares(warmup_share=self.warmup_share, floor=self.floor)
+        _whole(1, cycle_epochs=self.cycle_epochs)
 
     def share_at(self, progress: float, epochs: int) -> float:
         """Share of the peak rate at `progress`, the part of the training that is done, in [0, 1)."""
@@ -109,6 +148,8 @@ class Augmentation:
 
     def __post_init__(self) -> None:
         _one_of("flip", self.flip, Flip)
+        _whole(0, translate_pixels=self.translate_pixels, cutout_pixels=self.cutout_pixels)
+        _shares(brightness=self.brightness, cutmix_share=self.cutmix_share, mixup_share=self.mixup_share)
         if self.cutmix_share + self.mixup_share > 1:
             raise UsageError("cutmix_share and mixup_share are shares of the same batches: together at most 1")
 
@@ -119,6 +160,7 @@ class Distillation:
 
     The loss is (1 - soft_share) x cross-entropy + soft_share x T^2 x KL (`kd`: Hinton et al., 2015), or with the KL
     term split into target and other classes weighted `target_weight` and `other_weight` (`dkd`: Zhao et al., 2022).
+    Teachers compute in bf16, whatever the student does: what is built so was learned from those answers.
     """
 
     teachers: tuple[Recipe, ...]
@@ -132,6 +174,9 @@ class Distillation:
         _one_of("distillation method", self.method, Soft)
         if not self.teachers:
             raise UsageError("a distillation needs at least one teacher")
+        _shares(soft_share=self.soft_share)
+        _positive(temperature=self.temperature)
+        _not_negative(target_weight=self.target_weight, other_weight=self.other_weight)
 
 
 @dataclass(frozen=True)
@@ -159,6 +204,18 @@ class Train:
     validation_images: int = 0
     revision: int = 1
 
+    def __post_init__(self) -> None:
+        _whole(1, epochs=self.epochs, batch=self.batch)
+        _whole(0, seed=self.seed, validation_images=self.validation_images)
+        _shares(label_smoothing=self.label_smoothing)
+        _part(dropout=self.dropout, ema_decay=self.ema_decay)
+        mixed = self.augmentation.cutmix_share + self.augmentation.mixup_share > 0
+        if mixed and self.distillation is not None and self.distillation.method == "dkd":
+            raise UsageError(
+                "dkd sets one label apart, and an image of CutMix or MixUp has two; distil by kd, or set cutmix_share "
+                "and mixup_share to 0"
+            )
+
 
 @dataclass(frozen=True)
 class Prune:
@@ -184,6 +241,8 @@ class Prune:
         _one_of("pruning target", self.target, Target)
         if not 0 < self.keep < 1:
             raise UsageError(f"pruning keeps a share between 0 and 1, not {self.keep}")
+        _whole(0, seed=self.seed)
+        _whole(1, rounds=self.rounds, round_to=self.round_to)
 
 
 @dataclass(frozen=True)
@@ -193,6 +252,10 @@ class Sparsify:
     share: float
     seed: int = 0
     revision: int = 1
+
+    def __post_init__(self) -> None:
+        if not 0 < self.share < 1:
+            raise UsageError(f"sparsity zeroes a share between 0 and 1, not {self.share!r}; correct the recipe")
 
 
 @dataclass(frozen=True)
@@ -215,6 +278,8 @@ class QuantizeStatic:
     def __post_init__(self) -> None:
         _one_of("quantization profile", self.profile, Profile)
         _one_of("calibration method", self.ranges, Ranges)
+        _whole(1, images=self.images)
+        _whole(0, seed=self.seed)
 
 
 @dataclass(frozen=True)
@@ -225,6 +290,14 @@ class QuantizeAware:
     tuning: Train
     calibration: QuantizeStatic
     revision: int = 1
+
+    def __post_init__(self) -> None:
+        if self.calibration.wide:
+            named = ", ".join(str(name) for name in self.calibration.wide)
+            raise UsageError(
+                f"quantization-aware training rounds every layer, also {named}; leave "
+                "`wide` empty, or keep layers in floats by QuantizeStatic after a training without rounding"
+            )
 
 
 @dataclass(frozen=True)
@@ -245,6 +318,11 @@ class MixedPrecision:
     def __post_init__(self) -> None:
         if (self.loss is None) == (self.slowdown is None):
             raise UsageError("mixed precision has one limit: give loss or slowdown")
+        if self.loss is not None and not 0 < self.loss < 1:
+            raise UsageError(f"loss is a share between 0 and 1, not {self.loss!r}; correct the recipe")
+        if self.slowdown is not None:
+            _positive(slowdown=self.slowdown)
+        _whole(1, images=self.images)
 
 
 @dataclass(frozen=True)
@@ -310,8 +388,12 @@ class Recipe:
 
     @property
     def is_quick(self) -> bool:
-        """Whether the recipe's own steps take seconds, given the parent: no training and no pruning."""
-        return not any(isinstance(step, _ON_NETWORKS) for step in self.steps)
+        """Whether the recipe's own steps take seconds and always give the same bytes, given the parent.
+
+        Training and pruning take longer, and a limit of time follows what the machine does just then.
+        """
+        timed = any(isinstance(step, MixedPrecision) and step.slowdown is not None for step in self.steps)
+        return not timed and not any(isinstance(step, _ON_NETWORKS) for step in self.steps)
 
     def up_to(self, count: int) -> Recipe:
         """The recipe of the state after the first `count` steps, by which an unfinished build is found again."""

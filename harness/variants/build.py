@@ -1,10 +1,12 @@
 """From recipes to artifacts: builds what is missing of a suite, parents and teachers first.
 
-Owns the order and the cache entries; what a recipe's steps do is in steps.py, what is recorded in describe.py.
+Owns the order, the cache entries and when checkpoints go; what a recipe's steps do is in steps.py, what is recorded in
+describe.py.
 """
 
 from __future__ import annotations
 
+import re
 import shutil
 import time
 from collections.abc import Sequence
@@ -12,23 +14,22 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.artifacts.locks import ENTRY, MODEL, cache_folder, write_lock
-from harness.errors import BuildError, UnknownName, UsageError
+from harness.errors import BuildError, HarnessError, ModelError, UnknownName, UsageError
 from harness.model.case import ArtifactFacts, Suite, Variant
 from harness.model.recipe import Recipe
 from harness.variants.describe import describe
 from harness.variants.steps import make
-from harness.variants.workplace import Site
+from harness.variants.workplace import CHECKPOINTS, WEIGHTS, Site
 
 ROOM_BYTES = 1 << 30  # checkpoints and weights of the largest network here take half of it
 
 
 @dataclass
 class _Order:
-    """Variants in the order of building, each once; `networks`: recipes whose weights something else starts from."""
+    """Variants in the order of building, each once."""
 
     suite: Suite
     line: list[Variant]
-    networks: set[str]
 
     def add(self, variant: Variant, path: tuple[str, ...] = ()) -> None:
         if variant.name in path:
@@ -41,11 +42,8 @@ class _Order:
         parent = parent_of(self.suite, variant)
         if parent is not None:
             self.add(parent, (*path, variant.name))
-        if recipe.parent is not None and recipe.starts_from_network:
-            self.networks.add(recipe.parent.id)
         for teacher in recipe.own_teachers:
             self.add(self._by_recipe(teacher, variant), (*path, variant.name))
-            self.networks.add(teacher.id)
         self.line.append(variant)
 
     def _by_recipe(self, recipe: Recipe, learner: Variant) -> Variant:
@@ -58,35 +56,106 @@ class _Order:
         )
 
 
+@dataclass
+class _Found:
+    """What is there before and while a suite is built, by recipe id. `networks`: whose weights something is made from;
+    `failed`: what could not be built, and what is made from it."""
+
+    artifacts: dict[str, tuple[ArtifactFacts, Path]]
+    networks: set[str]
+    failed: set[str]
+
+
 def build(site: Site, names: Sequence[str], anew: bool = False) -> dict[str, ArtifactFacts]:
     """Build what is missing of the named variants (all if none) and of what they are made from; facts by variant name.
 
-    Released artifacts are not missing, unless a child or a lesson needs the network's weights, which are not released;
-    `anew` builds the named ones in any case. An interrupted training goes on from its last epoch. Raises UnknownName,
-    UsageError on a suite that contradicts itself, DataError, BuildError, ModelError on an altered file.
+    What was altered in the cache is missing. Released artifacts are not, unless a missing child or lesson needs the
+    network's weights, which are not released. `anew` builds the named ones in any case and from their first epoch;
+    other trainings go on from their last. One that fails stops only those made from it, and is raised at the end.
+    Raises UnknownName, UsageError on a suite that contradicts itself, DataError, BuildError, ModelError.
     """
     _check_room(site.cache)
     named = names or [variant.name for variant in site.suite.variants]
-    order = _Order(site.suite, [], set())
+    order = _Order(site.suite, [])
     for name in named:
         order.add(find(site.suite, name))
-    facts = {}
+    found = _look_up(site, order.line, named if anew else ())
+    facts, failures = {}, []
     for variant in order.line:
         recipe = recipe_of(variant)
-        known = None if anew and variant.name in named else site.artifact(recipe)
-        if known is not None and recipe.id in order.networks and not site.has_network(recipe):
-            children = "its weights are needed and are not part of the release"
-            site.report(f"{variant.name}: building {recipe.id} again, as {children}")
-            known = None
-        elif known is not None:
-            place = "the cache" if known[1].parent == cache_folder(site.cache, recipe.id) else "the released artifacts"
-            site.report(f"{variant.name}: found {recipe.id} in {place}")
+        if recipe.id not in found.artifacts or (anew and variant.name in named):
+            try:
+                _build_one(site, variant, found, anew and variant.name in named)
+            except (BuildError, ModelError) as error:
+                site.report(f"{variant.name}: failed: {error}")
+                found.failed.add(recipe.id)
+                failures.append((variant.name, error))
+                continue
         else:
-            site.report(f"{variant.name}: building {recipe.id}")
+            here = found.artifacts[recipe.id][1].parent == cache_folder(site.cache, recipe.id)
+            site.report(f"{variant.name}: found {recipe.id} in {'the cache' if here else 'the released artifacts'}")
         # The cache knows recipes; another suite may call the same recipe by another name.
-        found = known[0] if known is not None else _build(site, variant, recipe)
-        facts[variant.name] = replace(found, variant=variant.name, parent=variant.parent)
+        facts[variant.name] = replace(found.artifacts[recipe.id][0], variant=variant.name, parent=variant.parent)
+    _raise(failures)
     return facts
+
+
+def _look_up(site: Site, line: Sequence[Variant], anew: Sequence[str]) -> _Found:
+    """What needs no building. Children come first, as only those that are to be built need their parents' weights."""
+    found = _Found({}, set(), set())
+    for variant in reversed(line):
+        recipe = recipe_of(variant)
+        known = None if variant.name in anew else site.artifact(recipe)
+        if known is not None and recipe.id in found.networks and not site.has_network(recipe):
+            children = "its weights are needed and are not part of the release"
+            site.report(f"{variant.name}: {recipe.id} has to be built again, as {children}")
+            known = None
+        if known is not None:
+            found.artifacts[recipe.id] = known
+            continue
+        found.networks.update(teacher.id for teacher in recipe.own_teachers)
+        if recipe.parent is not None and recipe.starts_from_network:
+            found.networks.add(recipe.parent.id)
+    return found
+
+
+def _build_one(site: Site, variant: Variant, found: _Found, anew: bool) -> None:
+    recipe = recipe_of(variant)
+    for source in (*([recipe.parent] if recipe.parent else []), *recipe.own_teachers):
+        if source.id in found.failed:
+            raise BuildError(f"not tried, as recipe {source.id}, which it is made from, could not be built")
+    site.report(f"{variant.name}: building {recipe.id}")
+    if anew:
+        _remove_checkpoints(site, [one.id for one in _stages(recipe)], "*")
+    found.artifacts[recipe.id] = _build(site, variant, recipe), cache_folder(site.cache, recipe.id) / MODEL
+    waiting = {
+        stage.id
+        for other in site.suite.variants
+        if other.recipe is not None and other.recipe != recipe and site.built(other.recipe) is None
+        for stage in _stages(other.recipe)
+    }
+    _remove_checkpoints(site, [one.id for one in _stages(recipe) if one.id not in waiting], "pt")
+
+
+def _stages(recipe: Recipe) -> list[Recipe]:
+    """The recipe as it stands after each of its steps, by which trainings are kept; unfinished ones may share some."""
+    return [recipe.up_to(count) for count in range(1, len(recipe.steps) + 1)]
+
+
+def _remove_checkpoints(site: Site, identities: Sequence[str], suffix: str) -> None:
+    """Those of the identities, and of a pruning's rounds (``ID-NUMBER``). `suffix`: pt, or * to remove the logs too."""
+    for identity in identities:
+        for path in (site.cache / CHECKPOINTS).glob(f"{identity}*.{suffix}"):
+            if re.fullmatch(rf"{identity}(-\d+)?", path.name.partition(".")[0]):
+                path.unlink()
+
+
+def _raise(failures: Sequence[tuple[str, HarnessError]]) -> None:
+    if len(failures) == 1:
+        raise failures[0][1]
+    if failures:
+        told = "; ".join(f"{name}: {error}" for name, error in failures)
+        raise BuildError(f"{len(failures)} variants could not be built, the others are in the cache. {told}")
 
 
 def find(suite: Suite, name: str) -> Variant:
@@ -124,6 +193,10 @@ def _build(site: Site, variant: Variant, recipe: Recipe) -> ArtifactFacts:
     started = time.monotonic()
     earlier_s = make(site, variant.name, recipe, folder)
     elapsed = time.monotonic() - started
+    if (folder / WEIGHTS).is_file():
+        from harness.variants.networks import weights
+
+        weights.mark(folder / WEIGHTS, recipe.id)
     facts = describe(site, variant, recipe, folder / MODEL)
     if earlier_s is not None:
         facts = replace(facts, build_s=round(elapsed + earlier_s, 3))

@@ -34,12 +34,11 @@ def describe(site: Site, variant: Variant, recipe: Recipe, path: Path) -> Artifa
         seed=getattr(recipe.steps[-1], "seed", origin.seed),
         versions=versions(),
     )
-    if any(isinstance(step, Narrow) and step.to == "bf16" for step in recipe.steps):
-        return replace(facts, accuracy_missing=NO_BF16)
-    facts = replace(facts, signature=fidelity.signature(path, INPUT_SEED))
-    learning = recipe.learning
-    if learning is None:
-        return replace(facts, accuracy_missing="not trained: random weights")
+    missing, learning = why_no_accuracy(recipe), recipe.learning
+    if missing != NO_BF16:
+        facts = replace(facts, signature=fidelity.signature(path, INPUT_SEED))
+    if missing is not None or learning is None:
+        return replace(facts, accuracy_missing=missing)
     test = site.data.test(origin.dataset)
     logits = fidelity.logits(path, test.images)
     accuracy = fidelity.accuracy(logits.argmax(1), test)
@@ -53,13 +52,31 @@ def describe(site: Site, variant: Variant, recipe: Recipe, path: Path) -> Artifa
     )
 
 
+def why_no_accuracy(recipe: Recipe) -> str | None:
+    """Why the recipe's artifact is not judged by images; None where it is."""
+    if any(isinstance(step, Narrow) and step.to == "bf16" for step in recipe.steps):
+        return NO_BF16
+    return "not trained: random weights" if recipe.learning is None else None
+
+
+def compared(recipes: Sequence[Recipe]) -> list[Recipe]:
+    """Those among a recipe's parents or teachers whose answers its own are held against: all trained ones, or none
+    where one of them cannot answer."""
+    trained = [one for one in recipes if one.learning is not None]
+    return trained if all(why_no_accuracy(one) is None for one in trained) else []
+
+
+def agreement(logits: NDArray[np.float32], others: Sequence[NDArray[np.float32]]) -> float:
+    """Share of images on which the mean of the others' logits has the same class."""
+    return fidelity.agreement(logits.argmax(1), np.mean(others, axis=0).argmax(1))
+
+
 def _agreement(site: Site, logits: NDArray[np.float32], test: Split, others: Sequence[Recipe]) -> float | None:
-    """Share of test images on which the mean of the others' logits has the same class; None without trained others."""
-    known = [site.artifact(other) for other in others if other.learning is not None]
+    """With the others that are built or released; None where there are none to compare with."""
+    known = [site.artifact(other) for other in compared(others)]
     if not known or None in known:
         return None
-    answers = [fidelity.logits(one[1], test.images) for one in known if one is not None]
-    return fidelity.agreement(logits.argmax(1), np.mean(answers, axis=0).argmax(1))
+    return agreement(logits, [fidelity.logits(one[1], test.images) for one in known if one is not None])
 
 
 def versions() -> dict[str, str]:

@@ -1,107 +1,90 @@
-"""Released artifacts: copied beside their suite with a lock, and proved again. Builds nothing by itself."""
+"""Released artifacts: copied beside their suite with a lock. Builds nothing and proves nothing (see proof.py)."""
 
 from __future__ import annotations
 
 import shutil
-import tempfile
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from harness.artifacts.locks import MODEL, cache_entry, cache_folder, read_lock, verify, write_entry
-from harness.artifacts.onnx_file import inspect
+from harness.artifacts.locks import (
+    read_lock,
+    released_recipes,
+    verify,
+    write_entry,
+)
 from harness.errors import BuildError
-from harness.model.case import ArtifactFacts, Variant
+from harness.model.case import ArtifactFacts
 from harness.variants.build import find, recipe_of
-from harness.variants.describe import versions
-from harness.variants.graphs import fidelity
-from harness.variants.steps import make
 from harness.variants.workplace import Site
-
-# Another processor sums in another order, which turns a few of 10,000 predictions that were nearly ties.
-ACCURACY_TOLERANCE = 0.001
-
-
-@dataclass(frozen=True)
-class Check:
-    """One thing that was verified of one released artifact, and how it ended."""
-
-    variant: str
-    what: str
-    good: bool
-    found: str
 
 
 def release(site: Site, names: Sequence[str], folder: Path) -> dict[str, ArtifactFacts]:
     """Copy built artifacts to ``<folder>/<suite>/<variant>.onnx`` and enter them in ``<folder>/<suite>.lock.json``.
 
-    Random weights are left out: they are large and made again in seconds. BuildError where one has not been built.
+    What is not in the cache but released already, by the same recipe, stays as it is. Random weights are left out: they
+    are large and made again in seconds. BuildError where one has not been built, or where the lock would hold a child
+    that was made from another file than the parent beside it; ModelError where a released file was altered.
     """
-    released = {}
+    path = folder / f"{site.suite.name}.lock.json"
+    locked = read_lock(path)
+    elsewhere = released_recipes(folder)
+    sources: dict[str, Path] = {}
+    released: dict[str, ArtifactFacts] = {}
     for name in names:
         variant = find(site.suite, name)
         recipe = recipe_of(variant)
         if recipe.learning is None:
             continue
-        cached = cache_entry(site.cache, recipe.id)
-        if cached is None:
-            raise BuildError(f"{name} is not in the cache {site.cache}; build it first: harness build --variant {name}")
-        source = verify(cached[0], cache_folder(site.cache, recipe.id))
-        file = f"{site.suite.name}/{name}.onnx"
-        (folder / file).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(source, folder / file)
-        released[name] = replace(cached[0], variant=name, parent=variant.parent, file=file)
-        write_entry(folder / f"{site.suite.name}.lock.json", released[name])
+        kept = locked.get(name)
+        built = site.built(recipe)
+        if built is None and kept is not None and kept.recipe_id == recipe.id:
+            verify(kept, folder)
+            site.report(f"{name}: stays as released")
+            released[name] = kept
+            continue
+        if built is None and recipe.id in elsewhere:
+            built = elsewhere[recipe.id], verify(elsewhere[recipe.id], folder)
+        if built is None:
+            command = f"harness build {site.suite.name} --variant {name}"
+            raise BuildError(f"{name} is not in the cache {site.cache}; build it first: {command}")
+        sources[name] = built[1]
+        released[name] = replace(built[0], variant=name, parent=variant.parent, file=f"{site.suite.name}/{name}.onnx")
+    _refuse_strangers(site, locked, released, sources)
+    for name, source in sources.items():
+        target = folder / released[name].file
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, target)
+        write_entry(path, released[name])
     return released
 
 
-def check(site: Site, names: Sequence[str], folder: Path) -> list[Check]:
-    """Verify every released artifact: its hash, its recipe, its accuracy, and its bytes where it is made in seconds.
+def _refuse_strangers(
+    site: Site, locked: Mapping[str, ArtifactFacts], released: Mapping[str, ArtifactFacts], fresh: Collection[str]
+) -> None:
+    """BuildError where the lock would hold a child and another file of its parent than the child was made from.
 
-    A failed check is a row, not an exception, so that one bad artifact does not hide the others. DataError where the
-    images are absent; ModelError where a file cannot be read.
+    A child from the cache was made from the parent in the cache, where that is; one that stays, from the parent that
+    the lock held so far. Nothing is known of other cases.
     """
-    lock = read_lock(folder / f"{site.suite.name}.lock.json")
-    rows: list[Check] = []
-    for name in names or sorted(lock):
-        variant = find(site.suite, name)
-        if name not in lock:
-            rows.append(Check(name, "released", False, "it is not in the lock; build it and add --release"))
+    before = {facts.recipe_id: facts.sha256 for facts in locked.values()}
+    after = {**before, **{facts.recipe_id: facts.sha256 for facts in released.values()}}
+    for name, facts in {**locked, **released}.items():
+        variant = next((one for one in site.suite.variants if one.name == name), None)
+        if variant is None or variant.recipe is None or variant.recipe.parent is None:
             continue
-        rows += _check_one(site, variant, lock[name], folder)
-    return rows
-
-
-def _check_one(site: Site, variant: Variant, facts: ArtifactFacts, folder: Path) -> list[Check]:
-    path = folder / facts.file
-    found = inspect(path, {})
-    same = found.sha256 == facts.sha256
-    rows = [Check(variant.name, "hash", same, found.sha256[:16] + ("" if same else f", locked {facts.sha256[:16]}"))]
-    recipe = recipe_of(variant)
-    as_locked = facts.recipe_id == recipe.id
-    rows.append(
-        Check(variant.name, "recipe", as_locked, recipe.id + ("" if as_locked else f", locked {facts.recipe_id}"))
-    )
-    if facts.accuracy is not None:
-        test = site.data.test(recipe.origin.dataset)
-        now = fidelity.accuracy(fidelity.evaluate(path, test), test)
-        good = abs(now.top1 - facts.accuracy.top1) <= ACCURACY_TOLERANCE
-        rows.append(Check(variant.name, "accuracy", good, f"{now.top1:.2%}, locked {facts.accuracy.top1:.2%}"))
-    if as_locked and recipe.is_quick:
-        rows.append(_check_bytes(site, variant, facts))
-    return rows
-
-
-def _check_bytes(site: Site, variant: Variant, facts: ArtifactFacts) -> Check:
-    with tempfile.TemporaryDirectory(dir=site.cache) as scratch:
-        make(site, variant.name, recipe_of(variant), Path(scratch))
-        again = inspect(Path(scratch) / MODEL, {})
-    if again.sha256 == facts.sha256:
-        return Check(variant.name, "built again", True, "the same bytes")
-    now = versions()
-    changed = [
-        f"{name} {facts.versions.get(name)} -> {now.get(name)}" for name in now if facts.versions.get(name) != now[name]
-    ]
-    if changed:  # another version may write other bytes; that alone is no fault of the artifact
-        return Check(variant.name, "built again", True, f"other bytes, as versions differ: {', '.join(changed)}")
-    return Check(variant.name, "built again", False, f"other bytes ({again.sha256[:16]}) from the same versions")
+        parent = variant.recipe.parent
+        if facts.recipe_id != variant.recipe.id or parent.id not in after:
+            continue
+        made_from = before.get(parent.id)
+        if name in fresh and not (name in locked and locked[name].sha256 == facts.sha256):
+            built = site.built(parent)
+            made_from = built[0].sha256 if built is not None else None
+        if made_from is not None and made_from != after[parent.id]:
+            both = f"--variant {variant.parent} --variant {name}"
+            raise BuildError(
+                f"{name} was made from a {variant.parent} with SHA-256 {made_from[:16]}, and the lock would hold the "
+                f"one with {after[parent.id][:16]}: same recipe, other weights. Make it from the one in the cache ("
+                f"harness build {site.suite.name} --variant {name} --anew) and release both together: harness build "
+                f"{site.suite.name} {both} --release"
+            )

@@ -39,6 +39,7 @@ from harness.variants.workplace import CHECKPOINTS, WEIGHTS, Site
 if TYPE_CHECKING:
     from torch import nn
 
+_Ranges = Mapping[str, quantize.Span]
 CHECK_IMAGES = 512  # on which half-size weights must not change predictions, and int8 not most of them
 
 
@@ -227,16 +228,24 @@ def _rewrite(job: _Job, step: QuantizeStatic | MixedPrecision | Narrow, source: 
         case MixedPrecision():
             images = job.site.data.train_of(step.calibration.dataset, step.calibration.dataset_sha256).images
             wide = sensitivity.widen(source, target, images, step, job.metadata)
+            _refuse_collapse(job, source, target, images, replace(step.calibration, wide=wide), None)
             job.site.report(f"{job.name}: {len(wide)} layers stay in floats: {', '.join(wide) or 'none'}")
         case Narrow():
             narrow.narrow(source, target, step, job.metadata)
     return target
 
 
-def _quantize(job: _Job, step: QuantizeStatic, source: Path, ranges: Mapping[str, tuple[float, float]] | None) -> Path:
+def _quantize(job: _Job, step: QuantizeStatic, source: Path, ranges: _Ranges | None) -> Path:
     target = job.scratch / "quantized.onnx"
     images = job.site.data.train_of(step.dataset, step.dataset_sha256).images
     quantize.quantize(source, target, quantize.calibration_images(step, images), step, job.metadata, ranges)
-    if job.recipe.learning is not None:  # random weights have no predictions to keep
-        sensitivity.refuse_collapse(source, target, images[:CHECK_IMAGES], step, ranges)
+    _refuse_collapse(job, source, target, images, step, ranges)
     return target
+
+
+def _refuse_collapse(
+    job: _Job, source: Path, target: Path, images: NDArray[np.uint8], step: QuantizeStatic, ranges: _Ranges | None
+) -> None:
+    """BuildError where int8 lost what was learned; random weights have no predictions to keep."""
+    if job.recipe.learning is not None:
+        sensitivity.refuse_collapse(source, target, images[:CHECK_IMAGES], step, ranges)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from harness.artifacts.locks import cache_entry, cache_folder, released_recipes, verify
 from harness.datasets.split import Split
 from harness.datasets.table import dataset
-from harness.errors import BuildError, DataError
+from harness.errors import BuildError, DataError, UsageError
 from harness.model.case import ArtifactFacts, Suite
 from harness.model.recipe import Recipe
 
@@ -69,25 +69,38 @@ class Site:
     cache: Path
     released: Path | None
     report: Report
+    _told: set[str] = field(default_factory=set, compare=False, repr=False)
 
     def artifact(self, recipe: Recipe) -> tuple[ArtifactFacts, Path] | None:
         """A verified artifact of the recipe, from the cache or else as released; None where neither has it.
 
-        ModelError where its file was altered.
+        ModelError where the released file was altered.
         """
-        built = cache_entry(self.cache, recipe.id)
+        built = self.built(recipe)
         if built is not None:
-            return built[0], verify(built[0], cache_folder(self.cache, recipe.id))
+            return built
         facts = released_recipes(self.released).get(recipe.id) if self.released is not None else None
         if facts is None or self.released is None:
             return None
         return facts, verify(facts, self.released)
 
+    def built(self, recipe: Recipe) -> tuple[ArtifactFacts, Path] | None:
+        """The recipe's artifact in the cache; None where there is none, or only a damaged one, which is reported once.
+
+        What can be made again at will is missing when it is damaged; an error would only forbid to make it.
+        """
+        try:
+            found = cache_entry(self.cache, recipe.id)
+            return None if found is None else (found[0], verify(found[0], cache_folder(self.cache, recipe.id)))
+        except UsageError as error:  # ModelError: another file or recipe than recorded; else the entry is no entry
+            if recipe.id not in self._told:
+                self._told.add(recipe.id)
+                self.report(f"taken for missing: {error}")
+            return None
+
     def has_network(self, recipe: Recipe) -> bool:
         """Whether the cache holds the recipe's weights for torch, from which children and lessons are made."""
-        return (cache_folder(self.cache, recipe.id) / WEIGHTS).is_file() and cache_entry(
-            self.cache, recipe.id
-        ) is not None
+        return (cache_folder(self.cache, recipe.id) / WEIGHTS).is_file() and self.built(recipe) is not None
 
     def network(self, recipe: Recipe) -> nn.Module:
         """The recipe's network with its weights, in evaluation mode. BuildError where it was not built here."""
@@ -96,4 +109,4 @@ class Site:
         path = cache_folder(self.cache, recipe.id) / WEIGHTS
         if not path.is_file():
             raise BuildError(f"the weights of recipe {recipe.id} are not at {path}; build its variant first")
-        return weights.load(path, recipe.origin)
+        return weights.load(path, recipe.origin, recipe.id)

@@ -5,7 +5,9 @@ import pytest
 pytest.importorskip("torch")
 
 import torch
+from torch.nn import functional
 
+from harness.errors import UsageError
 from harness.model.recipe import Augmentation
 from harness.variants.training import augment
 
@@ -63,3 +65,26 @@ def test_alternating_flips_show_both_views_in_two_epochs() -> None:
     assert torch.equal(views[0][0], images[0].flip(-1))
     assert torch.equal(views[1][0], images[0])
     assert torch.equal(views[0][1], images[1])
+
+
+@pytest.mark.parametrize("reach", [1, 4, 6])
+def test_shifting_is_cutting_from_the_mirrored_image(reach: int) -> None:
+    images = torch.randint(0, 256, (60, 3, 7, 9), dtype=torch.uint8, generator=seeded())
+    padded = functional.pad(images.float(), (reach,) * 4, mode="reflect").to(torch.uint8)
+    rows, columns = torch.randint(0, 2 * reach + 1, (2, 60), generator=seeded()).tolist()
+    expected = [padded[i, :, rows[i] : rows[i] + 7, columns[i] : columns[i] + 9] for i in range(60)]
+    assert {0, 2 * reach} <= {*rows, *columns}  # both borders are reached
+    assert torch.equal(augment.translate(images, reach, seeded()), torch.stack(expected))
+
+
+def test_an_image_too_small_to_mirror_is_an_error() -> None:
+    images = torch.zeros(2, 3, 7, 9, dtype=torch.uint8)
+    with pytest.raises(UsageError, match=r"translate_pixels is 7, and images of 7 x 9 pixels .* at most 6"):
+        augment.translate(images, 7, seeded())
+
+
+def test_brightness_in_chunks_is_brightness_at_once() -> None:
+    images = torch.randint(0, 256, (2 * augment.CHUNK + 5, 1, 2, 2), dtype=torch.uint8, generator=seeded())
+    factor = 1 + 0.4 * (2 * torch.rand(len(images), generator=seeded()) - 1)
+    expected = (images.float() * factor.view(-1, 1, 1, 1)).clamp(0, 255).to(torch.uint8)
+    assert torch.equal(augment.brighten(images, 0.4, seeded()), expected)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -9,7 +10,7 @@ import pytest
 
 pytest.importorskip("torch")
 
-from harness.artifacts.locks import cache_folder, read_lock, verify
+from harness.artifacts.locks import ENTRY, cache_folder, read_lock, verify, write_entry
 from harness.artifacts.onnx_file import inspect
 from harness.datasets.split import Split
 from harness.errors import BuildError, DataError, ModelError, UnknownName, UsageError
@@ -26,10 +27,13 @@ from harness.model.recipe import (
     Train,
 )
 from harness.variants import build as building
-from harness.variants.build import build
+from harness.variants.build import build, recipe_of
+from harness.variants.compression import quantize, sensitivity
 from harness.variants.compression.quantize import float_convolutions
-from harness.variants.release import check, release
-from harness.variants.workplace import Data, Site
+from harness.variants.describe import compared
+from harness.variants.release import release
+from harness.variants.workplace import WEIGHTS, Data, Site
+from tests.build.test_sensitivity import IMAGES, STEP, coarse
 from tests.support.pictures import pictures
 
 TRAIN, TEST = pictures(120, seed=1), pictures(40, seed=2)
@@ -195,54 +199,196 @@ def test_release_copies_and_locks(cache: Path, tmp_path: Path) -> None:
         verify(facts, tmp_path)
 
 
-def test_what_is_released_is_proved_again(cache: Path, tmp_path: Path) -> None:
-    release(site(cache), ["student", "int8"], tmp_path)
-    (tmp_path / "fresh").mkdir()
-    fresh = replace(site(tmp_path / "fresh"), released=tmp_path)
-    rows = check(fresh, [], tmp_path)
-    assert all(row.good for row in rows)
-    assert [(row.variant, row.what) for row in rows] == [
-        ("int8", "hash"),
-        ("int8", "recipe"),
-        ("int8", "accuracy"),
-        ("int8", "built again"),
-        ("student", "hash"),
-        ("student", "recipe"),
-        ("student", "accuracy"),
-    ]
-    assert [row.found for row in rows if row.what == "built again"] == ["the same bytes"]
-
-
-def test_a_lie_in_the_lock_is_found(cache: Path, tmp_path: Path) -> None:
-    released = release(site(cache), ["student"], tmp_path)["student"]
-    lock = tmp_path / "made-up.lock.json"
-    claimed = f'"correct": {released.accuracy.correct}' if released.accuracy else ""
-    text = lock.read_text("utf-8")
-    assert claimed in text
-    lock.write_text(text.replace(claimed, '"correct": 39').replace(STUDENT.id, "0" * 16), "utf-8")
-    with (tmp_path / released.file).open("ab") as file:
-        file.write(b"\x72\x00")  # one more, empty field: another hash, the same model
-    rows = check(site(cache), ["student", "taught"], tmp_path)
-    assert {(row.variant, row.what): row.good for row in rows} == {
-        ("student", "hash"): False,
-        ("student", "recipe"): False,
-        ("student", "accuracy"): False,
-        ("taught", "released"): False,
-    }
-
-
 def test_release_of_what_was_not_built(tmp_path: Path) -> None:
-    with pytest.raises(BuildError, match=r"student is not in the cache .*harness build --variant student"):
+    with pytest.raises(BuildError, match=r"student is not in the cache .*harness build made-up --variant student"):
         release(site(tmp_path), ["student"], tmp_path)
 
 
-def test_altered_cache_is_noticed(tmp_path: Path) -> None:
+def damage(path: Path) -> None:
+    with path.open("ab") as file:
+        file.write(b"\x72\x00")  # one more, empty field: another hash, the same model
+
+
+def test_an_altered_cache_is_reported_and_built_again(tmp_path: Path) -> None:
     facts = build(site(tmp_path), ["blank"])["blank"]
     assert facts.recipe_id is not None
-    with (cache_folder(tmp_path, facts.recipe_id) / "model.onnx").open("ab") as file:
-        file.write(b"x")
-    with pytest.raises(ModelError, match=r"model\.onnx was altered"):
-        build(site(tmp_path), ["blank"])
+    damage(cache_folder(tmp_path, facts.recipe_id) / "model.onnx")
+    lines: list[str] = []
+    again = build(site(tmp_path, report=lines.append), ["blank"])["blank"]
+    assert again.sha256 == facts.sha256
+    assert len(lines) == 2
+    assert "taken for missing: " in lines[0]
+    assert "model.onnx was altered" in lines[0]
+    assert lines[1] == f"blank: building {facts.recipe_id}"
+
+
+@pytest.mark.parametrize("entry", ["<<<<<<< ours", '{"schema": "harness.lock/1", "artifacts": [{}]}'])
+def test_an_entry_that_cannot_be_read_is_built_again(entry: str, tmp_path: Path) -> None:
+    facts = build(site(tmp_path), ["blank"])["blank"]
+    path = cache_folder(tmp_path, str(facts.recipe_id)) / ENTRY
+    path.write_text(entry, "utf-8")
+    assert build(site(tmp_path), ["blank"])["blank"].sha256 == facts.sha256
+    assert read_lock(path)["blank"].sha256 == facts.sha256
+
+
+def test_an_altered_release_names_the_command_that_mends_it(cache: Path, tmp_path: Path) -> None:
+    shelf, fresh = tmp_path / "suites", tmp_path / "cache"
+    released = release(site(cache), ["student", "int8"], shelf)
+    damage(shelf / released["int8"].file)
+    elsewhere = replace(site(fresh), released=shelf)
+    with pytest.raises(ModelError, match=r"harness build made-up --variant int8 --anew --release$"):
+        build(elsewhere, ["int8"])
+    build(elsewhere, ["int8"], anew=True)
+    assert release(elsewhere, ["int8"], shelf)["int8"].sha256 == released["int8"].sha256
+    verify(released["int8"], shelf)
+
+
+def test_a_fresh_cache_keeps_what_is_released(cache: Path, tmp_path: Path) -> None:
+    shelf = tmp_path / "suites"
+    released = release(site(cache), ["student", "int8"], shelf)
+    text = (shelf / "made-up.lock.json").read_text("utf-8")
+    lines: list[str] = []
+    fresh = replace(site(tmp_path / "cache", report=lines.append), released=shelf)
+    build(fresh, ["int8"])
+    assert release(fresh, ["student", "int8"], shelf) == released
+    assert lines[-2:] == ["student: stays as released", "int8: stays as released"]
+    assert (shelf / "made-up.lock.json").read_text("utf-8") == text
+    damage(shelf / "made-up" / "int8.onnx")
+    with pytest.raises(ModelError, match=r"int8\.onnx was altered.*--anew --release"):
+        release(fresh, ["int8"], shelf)
+
+
+def other_weights(cache: Path, shelf: Path) -> None:
+    """Put a student of the same recipe but other bytes into the release."""
+    facts = release(site(cache), ["student"], shelf)["student"]
+    damage(shelf / facts.file)
+    found = inspect(shelf / facts.file, {})
+    write_entry(shelf / "made-up.lock.json", replace(facts, sha256=found.sha256, size_bytes=found.size_bytes))
+
+
+def test_a_child_of_another_parent_than_the_released_one_is_refused(cache: Path, tmp_path: Path) -> None:
+    other_weights(cache, tmp_path)
+    before = (tmp_path / "made-up.lock.json").read_bytes()
+    with pytest.raises(BuildError, match=r"int8 was made from a student .*--variant student --variant int8 --release"):
+        release(site(cache), ["int8"], tmp_path)
+    assert (tmp_path / "made-up.lock.json").read_bytes() == before
+    assert list(release(site(cache), ["student", "int8"], tmp_path)) == ["student", "int8"]
+
+
+def test_a_parent_is_not_replaced_under_its_released_child(cache: Path, tmp_path: Path) -> None:
+    release(site(cache), ["student", "int8"], tmp_path)
+    other_weights(cache, tmp_path)
+    fresh = tmp_path / "cache"
+    shutil.copytree(cache_folder(cache, STUDENT.id), cache_folder(fresh, STUDENT.id))
+    with pytest.raises(BuildError, match="int8 was made from a student"):
+        release(site(fresh), ["student"], tmp_path)
+
+
+def test_weights_of_another_recipe_are_refused(tmp_path: Path) -> None:
+    """Both begin as the same network, so that its origin cannot tell them apart."""
+    child = Variant("sparse", "", "sparse", parent="small", recipe=Recipe((Sparsify(0.5),), parent=SMALL))
+    longer = Variant("longer", "", "student", recipe=Recipe((Initialise("resnet8", 3), ONCE, replace(ONCE, seed=5))))
+    there = site(tmp_path, suite=replace(SUITE, variants=(SUITE.variants[4], child, longer)))
+    build(there, ["small", "longer"])
+    right, wrong = (cache_folder(tmp_path, one.id) / WEIGHTS for one in (SMALL, recipe_of(longer)))
+    shutil.copyfile(wrong, right)
+    with pytest.raises(BuildError, match=rf"holds the weights of recipe {recipe_of(longer).id}, not of {SMALL.id}"):
+        build(there, ["sparse"])
+
+
+def test_an_entry_of_another_recipe_is_missing(tmp_path: Path) -> None:
+    blank = recipe_of(SUITE.variants[0])
+    build(site(tmp_path), ["blank"])
+    folder = cache_folder(tmp_path, blank.id)
+    other = cache_folder(tmp_path, SMALL.id)
+    shutil.copytree(folder, other)
+    lines: list[str] = []
+    assert site(tmp_path, report=lines.append).artifact(SMALL) is None
+    assert f"is of recipe {blank.id}, though its folder is that of {SMALL.id}" in lines[0]
+
+
+def checkpoints(cache: Path, suffix: str = "*.pt") -> set[str]:
+    return {path.name for path in (cache / "checkpoints").glob(suffix)}
+
+
+def epochs(lines: list[str]) -> int:
+    return sum(": epoch " in line for line in lines)
+
+
+def test_finished_builds_leave_no_checkpoints_but_their_logs(compressed: Path) -> None:
+    assert checkpoints(compressed) == set()
+    assert f"{SMALL.id}.log.jsonl" in checkpoints(compressed, "*.jsonl")
+
+
+def test_anew_trains_anew_and_leaves_other_recipes_alone(tmp_path: Path) -> None:
+    lines: list[str] = []
+    there = site(tmp_path, report=lines.append)
+    first = build(there, ["pruned"])["pruned"].sha256
+    assert epochs(lines) == 3  # one of `small`, one after each of two rounds
+    (step,) = PRUNED.steps
+    stage = PRUNED.up_to(1).id
+    for stray in (f"{stage}.pt", f"{stage}-1.pt", f"{stage}-x.pt", f"{'0' * 16}.pt", f"{SMALL.id}.pt"):
+        (tmp_path / "checkpoints" / stray).write_bytes(b"not a checkpoint")
+    lines.clear()
+    assert build(there, ["pruned"], anew=True)["pruned"].sha256 == first
+    assert epochs(lines) == step.rounds == 2
+    assert checkpoints(tmp_path) == {f"{stage}-x.pt", f"{'0' * 16}.pt", f"{SMALL.id}.pt"}
+
+
+def test_a_checkpoint_that_an_unbuilt_variant_shares_stays(tmp_path: Path) -> None:
+    longer = Variant("longer", "", "student", recipe=Recipe((*SMALL.steps, replace(ONCE, seed=5))))
+    lines: list[str] = []
+    there = site(tmp_path, report=lines.append, suite=replace(SUITE, variants=(SUITE.variants[4], longer)))
+    build(there, ["small"])
+    assert checkpoints(tmp_path) == {f"{SMALL.id}.pt"}
+    build(there, ["longer"])
+    assert epochs(lines) == 2  # the shared one was not trained again
+    assert checkpoints(tmp_path) == set()
+
+
+def test_one_that_fails_does_not_stop_the_others(tmp_path: Path) -> None:
+    """A pruning that cannot be: multiples of more channels than there are."""
+    (prune,) = PRUNED.steps
+    assert isinstance(prune, Prune)
+    impossible = Recipe((replace(prune, round_to=4096),), parent=SMALL)
+    variants = (
+        SUITE.variants[4],
+        Variant("pruned", "", "pruned", parent="small", recipe=impossible),
+        Variant("pruned-int8", "", "int8", "int8", "pruned", Recipe((CALIBRATE,), parent=impossible)),
+        Variant("half", "", "fp16", "fp16", "small", Recipe((Narrow("fp16"),), parent=SMALL)),
+    )
+    there = site(tmp_path, suite=replace(SUITE, variants=variants))
+    with pytest.raises(
+        BuildError, match=r"^2 variants could not .* pruned: .*4096.* pruned-int8: not tried, as recipe"
+    ):
+        build(there, [])
+    assert there.built(recipe_of(variants[3])) is not None
+    with pytest.raises(BuildError, match=r"finds no channels to remove in multiples of 4096"):
+        build(there, ["pruned", "half"])
+
+
+def test_weights_that_no_missing_variant_needs_are_not_trained_again(compressed: Path, tmp_path: Path) -> None:
+    shelf = tmp_path / "suites"
+    release(site(compressed), ["small", "pruned"], shelf)
+    lines: list[str] = []
+    build(replace(site(tmp_path / "cache", report=lines.append), released=shelf), ["pruned"])
+    assert [line.partition(": ")[2] for line in lines] == [
+        f"found {SMALL.id} in the released artifacts",
+        f"found {PRUNED.id} in the released artifacts",
+    ]
+
+
+def test_a_child_of_what_runs_nowhere_is_not_compared() -> None:
+    wide = Recipe((Narrow("bf16"),), parent=STUDENT)
+    assert compared([STUDENT]) == [STUDENT]
+    assert compared([wide]) == compared([STUDENT, wide]) == compared([recipe_of(SUITE.variants[0])]) == []
+
+
+def test_a_collapse_names_its_variant_and_all_that_helps(tmp_path: Path) -> None:
+    source, target = coarse(tmp_path / "float.onnx"), tmp_path / "int8.onnx"
+    quantize.quantize(source, target, IMAGES[:100], STEP, {"variant": "student-int8"})
+    with pytest.raises(BuildError, match=r"^student-int8 agrees .*in `wide`.*percentile, entropy.*QuantizeAware"):
+        sensitivity.refuse_collapse(source, target, IMAGES, STEP)
 
 
 def test_other_data_than_the_recipes(tmp_path: Path) -> None:

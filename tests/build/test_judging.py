@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +13,10 @@ pytest.importorskip("torch")
 from harness.artifacts.quality_file import read_qualities, write_qualities
 from harness.errors import BuildError
 from harness.model.case import Suite, Variant
-from harness.model.recipe import Initialise, QuantizeStatic, Recipe, Train
+from harness.model.recipe import Initialise, Narrow, QuantizeStatic, Recipe, Train
 from harness.report.quality import paired_rows, quality_rows
 from harness.variants.build import build
+from harness.variants.describe import NO_BF16
 from harness.variants.graphs import fidelity
 from harness.variants.quality.suite import How, judge_suite
 from harness.variants.workplace import Data, Site
@@ -22,7 +24,8 @@ from tests.support.pictures import pictures
 
 TRAIN, TEST = pictures(120, seed=1), pictures(60, seed=2)
 SMALL = Recipe((Initialise("resnet8", 3), Train("cifar10", TRAIN.sha256, epochs=3, batch=40, seed=3)))
-INT8 = Recipe((QuantizeStatic("cifar10", TRAIN.sha256, images=32, seed=0),), parent=SMALL)
+QUANTIZE = QuantizeStatic("cifar10", TRAIN.sha256, images=32, seed=0)
+INT8 = Recipe((QUANTIZE,), parent=SMALL)
 SUITE = Suite(
     name="made-up",
     title="",
@@ -73,6 +76,23 @@ def test_the_tables_say_it(site: Site) -> None:
     assert len(row) == len(headings)
     assert row[:2] == ("small", "int8")
     assert row[-1] in {"no difference shown", "better", "worse"}
+
+
+def test_what_has_no_accuracy_is_left_out_and_said_so(site: Site) -> None:
+    """Onnxruntime's CPU has no bf16 convolutions: running the file would end in an error."""
+    wide = Variant("bf16", "", "bf16", "bf16", "small", Recipe((Narrow("bf16"),), parent=SMALL))
+    twin = Variant("twin", "", "int8", "int8", "bf16", Recipe((QUANTIZE,), parent=wide.recipe))
+    lines: list[str] = []
+    there = replace(site, suite=replace(SUITE, variants=(*SUITE.variants, wide, twin)), report=lines.append)
+    build(there, ["bf16"])
+    lines.clear()
+    assert [one.variant for one in judge_suite(there, ["bf16", "small", "blank"], HOW).qualities] == ["small"]
+    assert lines == [
+        f"bf16: not judged: {NO_BF16}",
+        "small: judging",
+        "blank: not judged: not trained: random weights",
+    ]
+    assert [one.variant for one in judge_suite(there, [], HOW).qualities] == ["small", "int8"]
 
 
 def test_a_named_variant_that_is_not_built_is_an_error(site: Site) -> None:

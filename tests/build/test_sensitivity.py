@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -69,8 +70,18 @@ def test_a_limit_of_time_admits_the_costliest_layers_that_fit(tmp_path: Path) ->
     source, target = coarse(tmp_path / "float.onnx"), tmp_path / "int8.onnx"
     endless = sensitivity.widen(source, target, IMAGES, MixedPrecision(STEP, slowdown=1e6), {})
     assert set(endless) == {"first", "second", "third", "product"}
-    assert sensitivity.widen(source, target, IMAGES, MixedPrecision(STEP, slowdown=-1.0), {}) == ()
-    assert quantize.float_convolutions(target) == []
+
+
+def test_a_limit_of_time_that_nothing_meets_admits_no_layer(tmp_path: Path) -> None:
+    source = coarse(tmp_path / "float.onnx")
+    asked: list[tuple[str, ...]] = []
+
+    def write(wide: Sequence[str]) -> Path:
+        asked.append(tuple(wide))
+        return source
+
+    assert sensitivity._most_within_time((3, 8, 8), -1.0, write, ["first", "second"]) == ()
+    assert asked == [(), ("first",), ("second",)]
 
 
 def test_one_limit_and_not_two() -> None:

@@ -63,6 +63,17 @@ def test_the_recipe_says_what_is_made_and_not_the_file(tmp_path: Path) -> None:
         weights.load(tmp_path / "w.pt", Initialise("resnet8", seed=4))
 
 
+def test_marked_weights_are_of_one_recipe_and_old_files_of_any(tmp_path: Path) -> None:
+    network, path = catalog.create(RESNET8), tmp_path / "w.pt"
+    weights.save(network, RESNET8, path)
+    assert torch.equal(logits(weights.load(path, RESNET8, "a" * 16)), logits(network))  # as before there were marks
+    weights.mark(path, "a" * 16)
+    assert torch.equal(logits(weights.load(path, RESNET8, "a" * 16)), logits(network))
+    with pytest.raises(BuildError, match=r"w\.pt holds the weights of recipe a{16}, not of b{16}; .*--anew"):
+        weights.load(path, RESNET8, "b" * 16)
+    assert [file.name for file in tmp_path.iterdir()] == ["w.pt"]
+
+
 class Attack:
     """What a pickle from elsewhere may hold: it makes a folder when it is read."""
 

@@ -303,7 +303,7 @@ def _check_covered(
     spans: dict[str, Span] = dict.fromkeys((image, *tensors), (-1.0, 1.0))
     with quantize.preprocessed(source) as graph:
         target = graph.with_name("covered.onnx")
-        quantize.write(source, target, spans, QuantizeStatic("", "", 0, 0, profile), {})
+        quantize.write(source, target, spans, QuantizeStatic("", "", 1, 0, profile), {})
         missed = sorted(quantize.quantized_tensors(target) - set(found))
     if missed:
         raise BuildError(f"{source}: no range was learned for {', '.join(missed)}, which the int8 file quantizes")

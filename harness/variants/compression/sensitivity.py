@@ -150,13 +150,23 @@ def refuse_collapse(
         return
     spans = {**quantize.calibrate(source, images, step), **(ranges or {})}
     costs = by_layer(source, images, step, spans)
+    whose, floats = _named(target), _named(source)
+    floats = "its own floats" if whose == floats else floats
+    told = f"{whose} agrees with {floats} on {found:.3f} of the images, less than {limit}"
+    advice = "choose other `ranges` (percentile, entropy) or calibration images, or learn the ranges (QuantizeAware)"
     if not costs:
-        raise BuildError(f"{target} agrees with {source} on {found:.3f} of the images, less than {limit}")
+        raise BuildError(f"{told}; {advice}")
     worst, cost = costs[0]
     raise BuildError(
-        f"{target} agrees with {source} on {found:.3f} of the images, less than {limit}; {worst} costs most (alone, an "
-        f"error of {cost:.2g} times the logits' variance). Name it in `wide`, or choose other calibration images"
+        f"{told}; {worst} costs most (alone, an error of {cost:.2g} times the logits' variance). Name it in `wide`, "
+        f"{advice}"
     )
+
+
+def _named(path: Path) -> str:
+    """The variant that a file says it is, since a build's own files are gone when its error is read; else the file."""
+    names = [str(entry.value) for entry in onnx.load_model(path).metadata_props if entry.key == "variant"]
+    return names[0] if names else str(path)
 
 
 def _layers(source: Path) -> dict[str, tuple[str, ...]]:

@@ -38,12 +38,35 @@ def save(network: nn.Module, origin: Initialise, path: Path) -> None:
     partial.replace(path)
 
 
-def load(path: Path, expected: Initialise) -> nn.Module:
+def mark(path: Path, recipe_id: str) -> None:
+    """Enter in a file that `save` just wrote which recipe its weights are of."""
+    content = _read(path)
+    content["recipe"] = recipe_id
+    partial = path.with_suffix(".partial")
+    torch.save(content, partial)
+    partial.replace(path)
+
+
+def load(path: Path, expected: Initialise, recipe_id: str | None = None) -> nn.Module:
     """The network of a file that `save` wrote for the origin `expected`, on the CPU and in evaluation mode.
 
-    BuildError for any other file, also for a pickle that would have to run code to be read. An origin may name any
+    BuildError for any other file, also for a pickle that would have to run code to be read, and for weights that are
+    marked as another recipe's than `recipe_id`; files from before there were marks have none. An origin may name any
     function to call, so it is the recipe's that counts and not the file's.
     """
+    content = _read(path)
+    if content.get("origin") != dataclasses.asdict(expected):
+        raise _refusal(path, f"it is of another network than {expected.network}, seed {expected.seed}")
+    marked = content.get("recipe")
+    if recipe_id is not None and marked is not None and marked != recipe_id:
+        raise BuildError(
+            f"{path} holds the weights of recipe {marked}, not of {recipe_id}; build the variant whose folder this is "
+            "again: harness build --variant NAME --anew"
+        )
+    return _recreate(content, path)
+
+
+def _read(path: Path) -> dict[str, Any]:
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, ValueError, EOFError, OSError) as error:
@@ -51,9 +74,7 @@ def load(path: Path, expected: Initialise) -> nn.Module:
         raise _refusal(path, reason[0]) from None
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise _refusal(path, f"it does not say {FORMAT!r}")
-    if content.get("origin") != dataclasses.asdict(expected):
-        raise _refusal(path, f"it is of another network than {expected.network}, seed {expected.seed}")
-    return _recreate(content, path)
+    return content
 
 
 def _recreate(content: Mapping[str, Any], path: Path) -> nn.Module:

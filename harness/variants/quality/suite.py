@@ -13,6 +13,7 @@ from harness.model.case import Variant
 from harness.model.quality import Paired, Quality
 from harness.model.recipe import Recipe
 from harness.variants.build import find, recipe_of
+from harness.variants.describe import why_no_accuracy
 from harness.variants.quality.judge import calibrate, compare, halves, judge, robustness
 from harness.variants.workplace import Site
 
@@ -29,12 +30,18 @@ class How:
 def judge_suite(site: Site, names: Sequence[str], how: How) -> Qualities:
     """Judge the named variants (all trained ones that are built if none), and pair each with parent and teachers.
 
+    One that has no accuracy, as it was not trained or does not run here, is left out, and said so.
+
     The released models learned from every training image, so the temperature is fitted on one half of the test images
     and judged on the other. BuildError where a named variant is not built.
     """
     chosen = [find(site.suite, name) for name in names] or [one for one in site.suite.variants if _ready(site, one)]
     qualities, paired = [], []
     for variant in chosen:
+        missing = why_no_accuracy(recipe_of(variant))
+        if missing is not None:
+            site.report(f"{variant.name}: not judged: {missing}")
+            continue
         site.report(f"{variant.name}: judging")
         qualities.append(_judge(site, variant, how))
         paired += [_pair(site, variant, other) for other in _relatives(site, variant)]
@@ -68,7 +75,8 @@ def _relatives(site: Site, variant: Variant) -> list[Variant]:
     """The parent and the own teachers, where the suite has them and they are built."""
     recipe = recipe_of(variant)
     recipes: dict[Recipe, None] = dict.fromkeys([*([recipe.parent] if recipe.parent else []), *recipe.own_teachers])
-    return [one for one in site.suite.variants if one.recipe in recipes and _ready(site, one)]
+    known = [one for one in site.suite.variants if one.recipe in recipes and _ready(site, one)]
+    return [one for one in known if why_no_accuracy(recipe_of(one)) is None]
 
 
 def _file(site: Site, variant: Variant) -> Path:

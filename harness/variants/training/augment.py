@@ -6,28 +6,41 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
+from harness.errors import UsageError
 from harness.model.recipe import Augmentation
 
 GREY = 120  # near the mean of natural images, in 0..255
+CHUNK = 4096  # images that are floats at a time
 
 
 def translate(images: Tensor, reach: int, generator: torch.Generator) -> Tensor:
-    """Shift each image by up to `reach` pixels on both axes, mirrored at the border. (n, c, h, w) in and out."""
+    """Shift each image by up to `reach` pixels on both axes, mirrored at the border. (n, c, h, w) in and out.
+
+    UsageError where an image has too few pixels to mirror.
+    """
     if reach == 0:
         return images
     count, channels, height, width = images.shape
-    padded = functional.pad(images.float(), (reach,) * 4, mode="reflect").to(images.dtype)
-    shifts = torch.randint(0, 2 * reach + 1, (2, count), generator=generator).to(images.device)
-    rows = shifts[0].view(-1, 1) + torch.arange(height, device=images.device)
-    columns = shifts[1].view(-1, 1) + torch.arange(width, device=images.device)
-    return padded[
+    if reach >= min(height, width):
+        raise UsageError(
+            f"translate_pixels is {reach}, and images of {height} x {width} pixels can be mirrored by at most "
+            f"{min(height, width) - 1}; lower it"
+        )
+    shifts = torch.randint(0, 2 * reach + 1, (2, count), generator=generator).to(images.device) - reach
+    rows = _mirrored(shifts[0].view(-1, 1) + torch.arange(height, device=images.device), height)
+    columns = _mirrored(shifts[1].view(-1, 1) + torch.arange(width, device=images.device), width)
+    return images[
         torch.arange(count, device=images.device).view(-1, 1, 1, 1),
         torch.arange(channels, device=images.device).view(1, -1, 1, 1),
         rows.view(count, 1, height, 1),
         columns.view(count, 1, 1, width),
     ]
+
+
+def _mirrored(places: Tensor, length: int) -> Tensor:
+    """Places of a line that goes on mirrored at both ends, neither of which is repeated, as places of the line."""
+    return (length - 1) - ((length - 1) - places.abs()).abs()
 
 
 def view_of_epoch(
@@ -72,8 +85,12 @@ def brighten(images: Tensor, reach: float, generator: torch.Generator) -> Tensor
     """Multiply each image by its own factor from [1 - reach, 1 + reach], clipped to 0..255. (n, c, h, w) in and out."""
     if reach == 0:
         return images
-    factor = 1 + reach * (2 * torch.rand(len(images), generator=generator) - 1)
-    return (images * factor.to(images.device).view(-1, 1, 1, 1)).clamp_(0, 255).to(images.dtype)
+    factor = (1 + reach * (2 * torch.rand(len(images), generator=generator) - 1)).to(images.device).view(-1, 1, 1, 1)
+    seen = torch.empty_like(images)
+    # A share at a time: all of CIFAR-10 in floats is 0.6 GB.
+    for part, factors, into in zip(images.split(CHUNK), factor.split(CHUNK), seen.split(CHUNK), strict=True):
+        into.copy_((part * factors).clamp_(0, 255))
+    return seen
 
 
 @dataclass(frozen=True)

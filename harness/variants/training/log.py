@@ -6,14 +6,17 @@ Owns the log's form. The log survives interruptions, so the seconds of a trainin
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from torch import nn
 
 from harness.datasets.split import Split
+from harness.errors import BuildError, StoreError
 from harness.model.codec import to_json
 from harness.model.recipe import Train
+from harness.places import held
 from harness.variants.training.train import Progress, train
 
 
@@ -28,11 +31,41 @@ def train_and_log(
     """Train, or go on training; `kept` is the folder of checkpoint and log, and the identity they go by.
 
     Returns the network and the seconds spent before this call, None where the checkpoint's earlier epochs left no log.
+    BuildError where another process is at the same training.
     """
+    folder, identity = kept
+    with _alone(folder, identity):
+        return _train_and_log(network, step, data, kept, report, teachers)
+
+
+@contextmanager
+def _alone(folder: Path, identity: str) -> Iterator[None]:
+    """Keep other processes from writing the same checkpoint and log; the kernel lets go when this one ends."""
+    lock = folder / "locks" / identity
+    busy = (
+        f"another process is training {identity} in {folder}; wait until it has ended and run the same command again, "
+        "or name another place with --cache"
+    )
+    with ExitStack() as stack:
+        try:
+            lock.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(held(lock, busy))
+        except StoreError as error:
+            raise BuildError(str(error)) from None
+        yield
+
+
+def _train_and_log(
+    network: nn.Module,
+    step: Train,
+    data: Split,
+    kept: tuple[Path, str],
+    report: Callable[[str], None],
+    teachers: Sequence[nn.Module],
+) -> tuple[nn.Module, float | None]:
     folder, identity = kept
     log = folder / f"{identity}.log.jsonl"
     logged_before = read_seconds(log)
-    folder.mkdir(parents=True, exist_ok=True)
     ended_s = [0.0]  # of this call's epochs, after the start of the first
 
     def note(progress: Progress) -> None:
@@ -40,11 +73,11 @@ def train_and_log(
         ended_s.append(progress.elapsed_s)
         with log.open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
-        held = (
+        held_out = (
             "" if progress.accuracy_validation is None else f", {progress.accuracy_validation:.2%} of held-out images"
         )
         report(
-            f"epoch {progress.epoch} of {progress.epochs}, loss {progress.loss:.3f}{held}, "
+            f"epoch {progress.epoch} of {progress.epochs}, loss {progress.loss:.3f}{held_out}, "
             f"about {progress.remaining_s / 60:.0f} min left"
         )
 

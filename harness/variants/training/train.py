@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,7 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from harness.datasets.split import Split
-from harness.errors import BuildError
+from harness.errors import BuildError, UsageError
 from harness.model.recipe import Train
 from harness.variants.training import augment, losses
 from harness.variants.training.optimizers import optimizers_of, set_rates
@@ -68,7 +69,8 @@ def train(
     """Train `network` to the end of the step, from `checkpoint` where it holds an earlier part of the same training.
 
     `identity` names the recipe up to and with this step; a checkpoint of another is refused. Raises BuildError on
-    that, and when the loss stops being finite (the checkpoint of the last good epoch stays).
+    that, on a damaged checkpoint, and when loss or weights stop being finite (the checkpoint of the last good epoch
+    stays); UsageError where the step asks for more images than there are.
     """
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     images, labels, held_images, held_labels = _hold_out(step, data, device)
@@ -85,18 +87,19 @@ def train(
             view = augment.view_of_epoch(images, step.augmentation, first_flipped, epoch, generator)
             _epoch(course, view, labels, generator, checkpoint)
             course.epoch = epoch + 1
+            _refuse_ruins(course, checkpoint)
             _save(checkpoint, identity, course)
-            accuracy = accuracy_of(course.outcome, held_images, held_labels) if len(held_images) else None
+            accuracy = accuracy_of(course.outcome, held_images, held_labels, step.bf16) if len(held_images) else None
             elapsed = time.monotonic() - started
             remaining = elapsed / (epoch + 1 - first_epoch) * (step.epochs - epoch - 1)
             report(Progress(epoch + 1, step.epochs, course.loss, accuracy, elapsed, remaining))
     return course.outcome.eval()
 
 
-def accuracy_of(network: nn.Module, images: Tensor, labels: Tensor, batch: int = 500) -> float:
-    """Share of `images` (uint8) whose largest logit is the label; single view."""
+def accuracy_of(network: nn.Module, images: Tensor, labels: Tensor, bf16: bool, batch: int = 500) -> float:
+    """Share of `images` (uint8) whose largest logit is the label; single view, in bf16 or else in fp32."""
     network.eval()
-    with torch.no_grad(), _autocast(images.device, True):
+    with torch.no_grad(), _autocast(images.device, bf16):
         hits = sum(
             int((network(part.float() / 255).argmax(1) == truth).sum())
             for part, truth in zip(images.split(batch), labels.split(batch), strict=True)
@@ -124,9 +127,8 @@ def _epoch(course: _Course, images: Tensor, labels: Tensor, generator: torch.Gen
             _follow(course)
             total += loss.item()
             if not math.isfinite(total):
-                raise BuildError(
-                    f"the loss became {loss.item()} in step {number + 1} of epoch {course.epoch + 1}; "
-                    f"the last good state is {checkpoint}. Lower the learning rate"
+                raise _diverged(
+                    f"the loss became {loss.item()} in step {number + 1} of epoch {course.epoch + 1}", checkpoint
                 )
     course.loss = total / max(steps, 1)
 
@@ -145,7 +147,7 @@ def _loss(course: _Course, batch: Tensor, labels: Tensor, generator: torch.Gener
         hard = mixed.share * hard + (1 - mixed.share) * others
     if step.distillation is None:
         return hard
-    with torch.no_grad(), _autocast(view.device, True):
+    with torch.no_grad(), _autocast(view.device, True):  # whatever step.bf16 says: see Distillation
         soft = torch.stack([teacher(view).float() for teacher in course.teachers]).mean(0)
     share = step.distillation.soft_share
     return (1 - share) * hard + share * losses.distillation_loss(logits, soft, labels, step.distillation)
@@ -180,12 +182,20 @@ def _dropout_before_head(network: nn.Module, share: float) -> AbstractContextMan
 
 
 def _hold_out(step: Train, data: Split, device: torch.device) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Shuffle with a fixed seed and put the last `validation_images` aside: images, labels, held images, labels."""
+    """Shuffle with a fixed seed and put the last `validation_images` aside: images, labels, held images, labels.
+
+    UsageError where that leaves less than a batch.
+    """
+    left = len(data.images) - step.validation_images
+    if left < step.batch:
+        raise UsageError(
+            f"{step.validation_images} of the {len(data.images)} training images are held out, which leaves "
+            f"{max(left, 0)}, fewer than one batch of {step.batch}; lower validation_images or batch"
+        )
     order = np.random.default_rng(0).permutation(len(data.images))  # one split for every recipe, whatever its seed
-    cut = len(order) - step.validation_images
     images = torch.from_numpy(data.images[order]).to(device)
     labels = torch.from_numpy(data.labels[order]).to(device)
-    return images[:cut], labels[:cut], images[cut:], labels[cut:]
+    return images[:left], labels[:left], images[left:], labels[left:]
 
 
 def _autocast(device: torch.device, enabled: bool) -> torch.autocast:
@@ -209,12 +219,55 @@ def _save(path: Path, identity: str, course: _Course) -> None:
 def _resume(path: Path, identity: str, course: _Course) -> None:
     if not path.exists():
         return
-    state = torch.load(path, map_location="cpu", weights_only=True)
+    state = _read(path)
     if state["recipe"] != identity:
         raise BuildError(f"{path} belongs to recipe {state['recipe']}, not {identity}; remove it or build that one")
-    course.network.load_state_dict(state["network"])
-    if course.mean is not None:
-        course.mean.load_state_dict(state["mean"])
-    for optimizer, saved in zip(course.optimizers, state["optimizers"], strict=True):
-        optimizer.load_state_dict(saved)
-    course.epoch = int(state["epoch"])
+    try:
+        course.network.load_state_dict(state["network"])
+        if course.mean is not None:
+            course.mean.load_state_dict(state["mean"])
+        for optimizer, saved in zip(course.optimizers, state["optimizers"], strict=True):
+            optimizer.load_state_dict(saved)
+        course.epoch = int(state["epoch"])
+    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+        # A pruning by milliseconds ends with other widths each time, so its interrupted tuning may not fit.
+        raise _unusable(path, "does not fit the network that is trained", error) from None
+    if not _is_finite(course):
+        raise _unusable(path, "holds weights that are not finite", None)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """The content of a checkpoint, of whatever recipe. BuildError where it is none."""
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except OSError as error:
+        raise BuildError(
+            f"{path} cannot be read: {error.strerror or error}; make it readable, then build again"
+        ) from None
+    except Exception as error:  # damaged pickles end in whatever their bytes happen to say
+        raise _unusable(path, "is damaged", error) from error
+    if not isinstance(state, dict) or "recipe" not in state:
+        raise _unusable(path, "is no checkpoint of this harness", None)
+    return state
+
+
+def _unusable(path: Path, what: str, error: Exception | None) -> BuildError:
+    reason = "" if error is None else f" ({' '.join(str(error).split())[:200] or type(error).__name__})"
+    return BuildError(f"the checkpoint {path} {what}{reason}; remove it, and this training starts from its first epoch")
+
+
+def _refuse_ruins(course: _Course, checkpoint: Path) -> None:
+    """BuildError where the last update of an epoch left weights that no later epoch could go on from."""
+    if not _is_finite(course):
+        raise _diverged(f"the weights are no longer finite after epoch {course.epoch}", checkpoint)
+
+
+def _is_finite(course: _Course) -> bool:
+    networks = [one for one in (course.network, course.mean) if one is not None]
+    values = [value for one in networks for value in one.state_dict().values() if value.is_floating_point()]
+    return all(bool(value.isfinite().all()) for value in values)
+
+
+def _diverged(what: str, checkpoint: Path) -> BuildError:
+    kept = f"the last good state is {checkpoint}" if checkpoint.exists() else "no epoch ended well, so nothing is kept"
+    return BuildError(f"{what}; {kept}. Lower the learning rate")

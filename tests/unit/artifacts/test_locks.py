@@ -110,6 +110,31 @@ def test_cache_entry_needs_both_files(tmp_path: Path) -> None:
     assert cache_entry(tmp_path, "0123456789abcdef") == (replace(FACTS, file=MODEL), folder / MODEL)
 
 
+def test_cache_entry_of_another_recipe(tmp_path: Path) -> None:
+    folder = cache_folder(tmp_path, "f" * 16)
+    write_lock(folder / ENTRY, [replace(FACTS, file=MODEL)])
+    (folder / MODEL).write_bytes(b"model")
+    with pytest.raises(
+        ModelError, match=r"entry\.json is of recipe 0123456789abcdef, though its folder is that of f{16}"
+    ):
+        cache_entry(tmp_path, "f" * 16)
+
+
+@pytest.mark.parametrize("file", ["../fast.onnx", "cifar10/../../fast.onnx", "/fast.onnx", "..\\fast.onnx", "C:f.onnx"])
+def test_a_file_outside_is_refused(file: str, tmp_path: Path) -> None:
+    (tmp_path / "fast.onnx").write_bytes(b"model")
+    (tmp_path / "suites" / "cifar10").mkdir(parents=True)
+    with pytest.raises(ModelError, match=r"the file of fast is given as .* which leads out of .*restore the lock"):
+        verify(replace(FACTS, file=file), tmp_path / "suites")
+
+
+def test_each_place_has_its_remedy(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"; build it again: harness build --variant fast$"):
+        verify(replace(FACTS, file=MODEL), tmp_path)
+    with pytest.raises(ModelError, match=r"build it again: harness build cifar10 --variant fast --anew --release$"):
+        verify(FACTS, tmp_path)
+
+
 def test_verify(tmp_path: Path) -> None:
     path = tmp_path / "cifar10" / "fast.onnx"
     with pytest.raises(ModelError, match=r"artifact of fast cannot be read at .*fast\.onnx .*harness build"):

@@ -6,7 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from harness.artifacts.quality_file import Qualities, quality_path, read_qualities, write_qualities
+from harness.artifacts.quality_file import (
+    Qualities,
+    check_comparable,
+    merged,
+    quality_path,
+    read_qualities,
+    write_qualities,
+)
 from harness.errors import NewerSchema, UsageError
 from harness.model.case import ArtifactFacts
 from harness.model.quality import Calibration, CalibrationFigures, ClassFigures, Paired, Quality
@@ -68,6 +75,38 @@ def test_an_entry_is_of_one_artifact_alone() -> None:
     assert CONTENT.between(facts("fast", "a"), facts("fast-int8", "b")) == PAIR
     assert CONTENT.between(facts("fast-int8", "b"), facts("fast", "a")) is None
     assert CONTENT.between(facts("fast", "a"), facts("fast-int8", "d")) is None
+
+
+SUITE = Path("suite.quality.json")
+
+
+def test_what_was_not_judged_now_stays() -> None:
+    anew = replace(SMALL, sha256="d" * 64)
+    pair = replace(PAIR, b_sha256="d" * 64)
+    assert merged(CONTENT, Qualities(3, (anew,), (pair,)), SUITE) == Qualities(3, (FAST, anew), (pair,))
+    assert merged(CONTENT, Qualities(3, (SMALL,), ()), SUITE) == Qualities(3, (FAST, SMALL), ())
+    assert merged(CONTENT, Qualities(3, (FAST,)), SUITE).paired == (PAIR,)
+    assert merged(CONTENT, Qualities(3, (replace(FAST, sha256="e" * 64),)), SUITE).paired == ()  # of the old bytes
+    assert merged(Qualities(0), CONTENT, SUITE) == CONTENT
+
+
+def test_other_images_beside_what_stays_are_refused() -> None:
+    told = r"suite\.quality\.json holds fast, judged with --seed 3 .*name fast too"
+    with pytest.raises(UsageError, match=told + "$"):
+        merged(CONTENT, Qualities(4, (SMALL,)), SUITE)
+    with pytest.raises(UsageError, match=told):
+        merged(CONTENT, Qualities(3, (replace(SMALL, robustness_images=5),)), SUITE)
+    with pytest.raises(UsageError, match=r"the corruptions fog; now asked: .*the corruptions frost"):
+        merged(CONTENT, Qualities(3, (replace(SMALL, robustness={"frost": (0.5,) * 5}),)), SUITE)
+    assert merged(CONTENT, Qualities(4, (FAST, SMALL)), SUITE) == Qualities(4, (FAST, SMALL))
+
+
+def test_images_asked_for_are_as_many_as_there_are() -> None:
+    kept = Qualities(3, (replace(FAST, robustness_images=5),))
+    check_comparable(kept, 3, 2000, ["fog"], SUITE)
+    check_comparable(Qualities(3, (replace(FAST, robustness={}),)), 3, 2000, [], SUITE)
+    with pytest.raises(UsageError, match=r"--images 5 .*--images 4 "):
+        check_comparable(kept, 3, 4, ["fog"], SUITE)
 
 
 def _broken(path: Path, **changes: object) -> Path:
