@@ -162,3 +162,13 @@ def test_what_cannot_be_prepared_is_an_error() -> None:
         fake_quant.prepare(catalog.create(Initialise("wrn-16-2", 0)))
     with pytest.raises(BuildError, match="Branching has no fake quantizers; give what prepare"):
         fake_quant.strip(Branching())
+
+
+def test_a_dead_activation_still_has_a_range_of_some_width() -> None:
+    """A scale of 1e-12 made onnxruntime divide by zero, which ends the process."""
+    rounding = fake_quant._Rounding("cpu").train()
+    rounding(torch.zeros(1, 4))
+    rounding(torch.full((1, 4), 1e-9))
+    low, high = rounding.span()
+    assert low == 0.0
+    assert high == pytest.approx(1e-6)

@@ -13,7 +13,8 @@ ROOT = Path(__file__).resolve().parents[2]
 LOCK = read_lock(ROOT / "suites" / "cifar10.lock.json")
 # | `variant` | top-1 | low to high | agreement | parameters | MACs | size |
 ROW = re.compile(r"^\| `([\w-]+)` \| ([\d.]+)% \| ([\d.]+)% to ([\d.]+)% \| ([\d.]*)%? \| ([\d.]+) M \| ([\d.]+) M \| ")
-ROWS = {match[1]: match.groups()[1:] for line in (ROOT / "README.md").open() if (match := ROW.match(line))}
+LINES = (ROOT / "README.md").read_text("utf-8").splitlines()
+ROWS = {match[1]: match.groups()[1:] for line in LINES if (match := ROW.match(line))}
 
 
 def test_every_released_artifact_has_its_row() -> None:

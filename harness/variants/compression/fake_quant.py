@@ -84,15 +84,22 @@ class _Rounding(nn.Module):
         return rounded.to(x.dtype)
 
     def span(self) -> Span:
-        """The learned range. BuildError before any training."""
+        """The learned range, with 0 in it and of some width: a scale of nearly nothing makes runtimes divide by 0.
+
+        BuildError before any training.
+        """
+        self._refuse_unseen()
+        low, high = self._bounds()
+        return float(low), float(high)
+
+    def _refuse_unseen(self) -> None:
         if float(self.weight) == 0:
             raise BuildError("the fake quantizers have seen no batch yet; train the prepared network first")
-        return float(self.low / self.weight), float(self.high / self.weight)
 
     def _bounds(self) -> tuple[Tensor, Tensor]:
         """The range with 0 in it and of some width, as the writer takes it."""
         if not self.training:
-            self.span()
+            self._refuse_unseen()
         low = (self.low / self.weight).clamp(max=0)
         high = (self.high / self.weight).clamp(min=0)
         return low, torch.maximum(high, low + 1e-6)
