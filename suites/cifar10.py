@@ -96,7 +96,7 @@ SUITE = Suite(
         Variant("plain", "Two million parameters, 139 MMACs, trained on the labels alone", "teacher", recipe=PLAIN),
         Variant(
             "plain-distilled",
-            "The same, trained on with itself and `fast` as its teachers",
+            "The same, trained on with itself and fast as its teachers",
             "distilled",
             parent="plain",
             recipe=DISTILLED,

@@ -29,6 +29,7 @@ SUITE = Suite(
         ZOO["fast"],
         ZOO["paper-student"],
         ZOO["paper-student-int8"],
+        ZOO["plain"],
         ZOO["plain-distilled"],
         ZOO["plain-distilled-int8"],
     ),
