@@ -439,5 +439,5 @@ def test_what_is_missing_is_a_reason(tmp_path: Path) -> None:
 def test_wrong_options_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="jtop has no option rate: it takes interval_s"):
         feed(tmp_path, Package(), rate=1)
-    with pytest.raises(ValueError, match="interval_s above 0"):
+    with pytest.raises(ValueError, match="must be above 0"):
         feed(tmp_path, Package(), interval_s=0)
