@@ -18,8 +18,18 @@ SUITES = Path(__file__).resolve().parents[2] / "suites"
 LOCK = read_lock(SUITES / "cifar10.lock.json")
 
 
-# Lower bounds of accuracy; the rest stays within a point of `fast`, which has 93.3 %.
-PROMISED = {"paper-student": 0.895, "paper-student-int8": 0.89, "plain": 0.935, "plain-distilled": 0.935}
+# Lower bounds of accuracy, a little below what was reached: a file that was swapped for another falls below.
+PROMISED = {
+    "plain": 0.935,
+    "plain-distilled": 0.935,
+    "plain-distilled-int8": 0.935,
+    "fast": 0.925,
+    "fast-int8": 0.925,
+    "fast-pruned": 0.915,
+    "fast-pruned-int8": 0.915,
+    "paper-student": 0.885,
+    "paper-student-int8": 0.885,
+}
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +80,6 @@ def test_claimed_accuracy_holds_on_the_first_images(name: str, first_images: Spl
     claimed = LOCK[name].accuracy
     assert claimed is not None
     assert claimed.images == 10_000
-    assert claimed.top1 >= PROMISED.get(name, 0.925)
+    assert claimed.top1 >= PROMISED[name]
     found = fidelity.accuracy(fidelity.evaluate(SUITES / LOCK[name].file, first_images), first_images).top1
     assert found == pytest.approx(claimed.top1, abs=0.035)  # three standard errors of 500 images
