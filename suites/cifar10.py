@@ -3,18 +3,8 @@
 from dataclasses import replace
 
 from harness.model.case import Suite, Variant
-from harness.model.recipe import (
-    Augmentation,
-    Distillation,
-    Initialise,
-    Optimizer,
-    Prune,
-    QuantizeStatic,
-    Ranges,
-    Recipe,
-    Schedule,
-    Train,
-)
+from harness.model.lesson import Augmentation, Optimizer, Schedule
+from harness.model.recipe import Distillation, Initialise, Prune, QuantizeStatic, Ranges, Recipe, Train
 
 # SHA-256 of the 50,000 published training images and labels, as harness.datasets.cifar10.load_train computes it.
 TRAINING_SET = "973ef2abb5897efc795681a4d79a6f5f642fa2bcb1a828f7476017c89db53a57"

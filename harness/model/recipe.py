@@ -10,60 +10,21 @@ Shares are in [0, 1]; rates are peaks.
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Literal, get_args
+from dataclasses import dataclass, field
+from typing import Literal
 
 from harness.errors import UsageError
+from harness.model import bounds
 from harness.model.codec import Json, content_id
+from harness.model.lesson import Augmentation, Optimizer, Schedule
 
-OptimizerKind = Literal["muon", "sgd", "adam"]
-ScheduleKind = Literal["one-cycle", "cyclic"]
-Flip = Literal["alternate", "random", "none"]
 Soft = Literal["kd", "dkd"]
 Criterion = Literal["l1", "bn-scale", "taylor", "fpgm", "random"]
 Target = Literal["macs", "parameters", "ms"]
 Profile = Literal["cpu", "trt"]
 Ranges = Literal["minmax", "percentile", "entropy"]
 Width = Literal["fp16", "bf16"]
-
-
-def _one_of(what: str, value: str, choices: object) -> None:
-    known = get_args(choices)
-    if value not in known:
-        raise UsageError(f"unknown {what} {value!r}; choose one of: {', '.join(known)}")
-
-
-def _whole(least: int, **values: float) -> None:
-    for name, value in values.items():
-        if not isinstance(value, int) or value < least:
-            raise UsageError(f"{name} is a whole number, {least} or more, not {value!r}; correct the recipe")
-
-
-def _shares(**values: float) -> None:
-    for name, value in values.items():
-        if not 0 <= value <= 1:
-            raise UsageError(f"{name} is a share from 0 to 1, not {value!r}; correct the recipe")
-
-
-def _part(**values: float) -> None:
-    """Check shares of which 1 would leave nothing."""
-    for name, value in values.items():
-        if not 0 <= value < 1:
-            raise UsageError(f"{name} is a share from 0 to below 1, not {value!r}; correct the recipe")
-
-
-def _positive(**values: float) -> None:
-    for name, value in values.items():
-        if not 0 < value < math.inf:
-            raise UsageError(f"{name} is a number above 0, not {value!r}; correct the recipe")
-
-
-def _not_negative(**values: float) -> None:
-    for name, value in values.items():
-        if not 0 <= value < math.inf:
-            raise UsageError(f"{name} is 0 or more, not {value!r}; correct the recipe")
 
 
 @dataclass(frozen=True)
@@ -79,79 +40,6 @@ class Initialise:
     dataset: str = "cifar10"
     kaiming: bool = False
     revision: int = 1
-
-
-@dataclass(frozen=True)
-class Optimizer:
-    """muon: Muon for the filters behind the stem, Nesterov SGD for all else; sgd: Nesterov for all; adam: Adam.
-
-    `rate`, `momentum` and `weight_decay` are SGD's; Adam takes the rate alone.
-    """
-
-    kind: OptimizerKind = "muon"
-    rate: float = 0.1
-    momentum: float = 0.85
-    weight_decay: float = 1e-3
-    muon_rate: float = 0.12
-    muon_momentum: float = 0.6
-
-    def __post_init__(self) -> None:
-        _one_of("optimizer", self.kind, OptimizerKind)
-        _positive(rate=self.rate, muon_rate=self.muon_rate)
-        _part(momentum=self.momentum, muon_momentum=self.muon_momentum)
-        if self.kind != "adam":  # torch has no Nesterov step without one
-            _positive(momentum=self.momentum)
-        _not_negative(weight_decay=self.weight_decay)
-
-
-@dataclass(frozen=True)
-class Schedule:
-    """one-cycle: linear up over `warmup_share`, then linear down to 0. cyclic: triangles of `cycle_epochs` epochs
-    between `floor` (a share of the peak rate) and the peak, beginning and ending at the floor.
-
-    Source of the cyclic one: L. Smith, "Cyclical learning rates for training neural networks" (2017), "triangular".
-    """
-
-    kind: ScheduleKind = "one-cycle"
-    warmup_share: float = 0.05
-    cycle_epochs: int = 8
-    floor: float = 0.01
-
-    def __post_init__(self) -> None:
-        _one_of("schedule", self.kind, ScheduleKind)
-        _shares(warmup_share=self.warmup_share, floor=self.floor)
-        _whole(1, cycle_epochs=self.cycle_epochs)
-
-    def share_at(self, progress: float, epochs: int) -> float:
-        """Share of the peak rate at `progress`, the part of the training that is done, in [0, 1)."""
-        if self.kind == "cyclic":
-            phase = progress * epochs / self.cycle_epochs % 1
-            return self.floor + (1 - self.floor) * (1 - abs(2 * phase - 1))
-        if progress < self.warmup_share:
-            return (progress + 1e-3) / (self.warmup_share + 1e-3)
-        return (1 - progress) / (1 - self.warmup_share)
-
-
-@dataclass(frozen=True)
-class Augmentation:
-    """What each image meets before the network sees it. `brightness`: the largest relative change.
-
-    `cutmix_share` and `mixup_share`: the shares of batches that are mixed either way, by Beta(1, 1).
-    """
-
-    flip: Flip = "alternate"
-    translate_pixels: int = 4
-    cutout_pixels: int = 0
-    brightness: float = 0.0
-    cutmix_share: float = 0.0
-    mixup_share: float = 0.0
-
-    def __post_init__(self) -> None:
-        _one_of("flip", self.flip, Flip)
-        _whole(0, translate_pixels=self.translate_pixels, cutout_pixels=self.cutout_pixels)
-        _shares(brightness=self.brightness, cutmix_share=self.cutmix_share, mixup_share=self.mixup_share)
-        if self.cutmix_share + self.mixup_share > 1:
-            raise UsageError("cutmix_share and mixup_share are shares of the same batches: together at most 1")
 
 
 @dataclass(frozen=True)
@@ -171,12 +59,12 @@ class Distillation:
     other_weight: float = 8.0
 
     def __post_init__(self) -> None:
-        _one_of("distillation method", self.method, Soft)
+        bounds.one_of("distillation method", self.method, Soft)
         if not self.teachers:
             raise UsageError("a distillation needs at least one teacher")
-        _shares(soft_share=self.soft_share)
-        _positive(temperature=self.temperature)
-        _not_negative(target_weight=self.target_weight, other_weight=self.other_weight)
+        bounds.shares(soft_share=self.soft_share)
+        bounds.positive(temperature=self.temperature)
+        bounds.not_negative(target_weight=self.target_weight, other_weight=self.other_weight)
 
 
 @dataclass(frozen=True)
@@ -193,9 +81,9 @@ class Train:
     epochs: int
     batch: int
     seed: int
-    optimizer: Optimizer = Optimizer()
-    schedule: Schedule = Schedule()
-    augmentation: Augmentation = Augmentation()
+    optimizer: Optimizer = field(default_factory=Optimizer)
+    schedule: Schedule = field(default_factory=Schedule)
+    augmentation: Augmentation = field(default_factory=Augmentation)
     label_smoothing: float = 0.2
     dropout: float = 0.0
     ema_decay: float = 0.0
@@ -205,10 +93,10 @@ class Train:
     revision: int = 1
 
     def __post_init__(self) -> None:
-        _whole(1, epochs=self.epochs, batch=self.batch)
-        _whole(0, seed=self.seed, validation_images=self.validation_images)
-        _shares(label_smoothing=self.label_smoothing)
-        _part(dropout=self.dropout, ema_decay=self.ema_decay)
+        bounds.whole(1, epochs=self.epochs, batch=self.batch)
+        bounds.whole(0, seed=self.seed, validation_images=self.validation_images)
+        bounds.shares(label_smoothing=self.label_smoothing)
+        bounds.part(dropout=self.dropout, ema_decay=self.ema_decay)
         mixed = self.augmentation.cutmix_share + self.augmentation.mixup_share > 0
         if mixed and self.distillation is not None and self.distillation.method == "dkd":
             raise UsageError(
@@ -237,12 +125,12 @@ class Prune:
     revision: int = 1
 
     def __post_init__(self) -> None:
-        _one_of("pruning criterion", self.criterion, Criterion)
-        _one_of("pruning target", self.target, Target)
+        bounds.one_of("pruning criterion", self.criterion, Criterion)
+        bounds.one_of("pruning target", self.target, Target)
         if not 0 < self.keep < 1:
             raise UsageError(f"pruning keeps a share between 0 and 1, not {self.keep}")
-        _whole(0, seed=self.seed)
-        _whole(1, rounds=self.rounds, round_to=self.round_to)
+        bounds.whole(0, seed=self.seed)
+        bounds.whole(1, rounds=self.rounds, round_to=self.round_to)
 
 
 @dataclass(frozen=True)
@@ -276,10 +164,10 @@ class QuantizeStatic:
     revision: int = 1
 
     def __post_init__(self) -> None:
-        _one_of("quantization profile", self.profile, Profile)
-        _one_of("calibration method", self.ranges, Ranges)
-        _whole(1, images=self.images)
-        _whole(0, seed=self.seed)
+        bounds.one_of("quantization profile", self.profile, Profile)
+        bounds.one_of("calibration method", self.ranges, Ranges)
+        bounds.whole(1, images=self.images)
+        bounds.whole(0, seed=self.seed)
 
 
 @dataclass(frozen=True)
@@ -321,8 +209,8 @@ class MixedPrecision:
         if self.loss is not None and not 0 < self.loss < 1:
             raise UsageError(f"loss is a share between 0 and 1, not {self.loss!r}; correct the recipe")
         if self.slowdown is not None:
-            _positive(slowdown=self.slowdown)
-        _whole(1, images=self.images)
+            bounds.positive(slowdown=self.slowdown)
+        bounds.whole(1, images=self.images)
 
 
 @dataclass(frozen=True)
@@ -334,7 +222,7 @@ class Narrow:
     revision: int = 1
 
     def __post_init__(self) -> None:
-        _one_of("width", self.to, Width)
+        bounds.one_of("width", self.to, Width)
 
 
 Step = Initialise | Train | Prune | Sparsify | QuantizeStatic | QuantizeAware | MixedPrecision | Narrow
@@ -413,7 +301,7 @@ def _identity(value: object) -> Json:
     if isinstance(value, Recipe):
         return value.id
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        fields = {field.name: _identity(getattr(value, field.name)) for field in dataclasses.fields(value)}
+        fields = {one.name: _identity(getattr(value, one.name)) for one in dataclasses.fields(value)}
         return {"is": type(value).__name__, **fields}
     if isinstance(value, tuple):
         return [_identity(item) for item in value]

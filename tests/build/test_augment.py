@@ -8,7 +8,7 @@ import torch
 from torch.nn import functional
 
 from harness.errors import UsageError
-from harness.model.recipe import Augmentation
+from harness.model.lesson import Augmentation
 from harness.variants.training import augment
 
 

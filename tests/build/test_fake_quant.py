@@ -15,7 +15,8 @@ import torch
 from torch import Tensor, nn
 
 from harness.errors import BuildError
-from harness.model.recipe import Initialise, Optimizer, QuantizeStatic, Train
+from harness.model.lesson import Optimizer
+from harness.model.recipe import Initialise, QuantizeStatic, Train
 from harness.variants.compression import fake_quant, quantize
 from harness.variants.graphs import export, fidelity, files
 from harness.variants.networks import architectures, catalog

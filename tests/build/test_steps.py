@@ -17,12 +17,11 @@ from torch import nn
 from harness.artifacts.locks import cache_folder
 from harness.errors import BuildError
 from harness.model.case import ArtifactFacts, Suite, Variant
+from harness.model.lesson import Augmentation, Optimizer
 from harness.model.recipe import (
-    Augmentation,
     Distillation,
     Initialise,
     MixedPrecision,
-    Optimizer,
     Prune,
     QuantizeAware,
     QuantizeStatic,

@@ -16,7 +16,8 @@ from torch import nn
 from torch.nn import functional
 
 from harness.errors import BuildError, UsageError
-from harness.model.recipe import Augmentation, Distillation, Initialise, Optimizer, Recipe, Schedule, Train
+from harness.model.lesson import Augmentation, Optimizer, Schedule
+from harness.model.recipe import Distillation, Initialise, Recipe, Train
 from harness.variants.networks import catalog
 from harness.variants.training import augment, log
 from harness.variants.training.losses import softened_kl

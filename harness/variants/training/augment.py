@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from harness.errors import UsageError
-from harness.model.recipe import Augmentation
+from harness.model.lesson import Augmentation
 
 GREY = 120  # near the mean of natural images, in 0..255
 CHUNK = 4096  # images that are floats at a time

@@ -14,7 +14,7 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
-from harness.model.recipe import Optimizer
+from harness.model.lesson import Optimizer
 
 _QUINTIC = (3.4445, -4.7750, 2.0315)
 

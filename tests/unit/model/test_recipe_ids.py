@@ -10,18 +10,16 @@ from dataclasses import replace
 import pytest
 
 from harness.errors import UsageError
+from harness.model.lesson import Augmentation, Optimizer, Schedule
 from harness.model.recipe import (
-    Augmentation,
     Distillation,
     Initialise,
     MixedPrecision,
     Narrow,
-    Optimizer,
     Prune,
     QuantizeAware,
     QuantizeStatic,
     Recipe,
-    Schedule,
     Sparsify,
     Train,
 )
