@@ -95,7 +95,7 @@ def test_power_capped_fires(values: Sequence[float]) -> None:
     """And no other check of capped clocks does."""
     seen = context(launch(of_nvml(POWER_CAP, values)))
     found = only(throttle_checks.power_capped, seen)
-    assert (found.code, found.severity) == ("power_capped", "doubt")
+    assert (found.code, found.severity) == ("power_capped", "note")
     assert found.evidence == (
         "nvml:frequency_capped_gpu0_sw_power_cap in 1 launches of 1: the GPU ran at its power limit"
     )
