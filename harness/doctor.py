@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from typing import Literal
 
 from harness.model.codec import Json
-from harness.model.device import Device
+from harness.model.device import Device, stranger
 
 State = Literal["good", "warning", "missing"]
 GIB = 2**30
@@ -37,7 +37,7 @@ def examine(device: Device, answer: Mapping[str, Json]) -> list[Check]:
     """All checks. `answer`: what harness.board.runner.probe returned."""
     facts = answer["facts"]
     return [
-        *_identity(facts),
+        *_identity(device, facts),
         *_quiet(device, facts),
         *_pinned(device, facts),
         *_clock(facts),
@@ -49,7 +49,11 @@ def examine(device: Device, answer: Mapping[str, Json]) -> list[Check]:
     ]
 
 
-def _identity(facts: Mapping[str, Json]) -> Iterator[Check]:
+def _identity(device: Device, facts: Mapping[str, Json]) -> Iterator[Check]:
+    said = stranger(device, facts)
+    if said is not None:
+        fix = "run it on the board itself; or copy the device file and correct its identity"
+        yield Check("identity", "warning", f"this machine says it is {said!r}, which is no {device.title}", fix)
     where = ", ".join(str(facts[key]) for key in ("cpu", "machine", "distribution", "kernel") if key in facts)
     yield Check("machine", "good", where)
     yield Check("python", "good", f"{facts['implementation']} {facts['python']}")

@@ -26,10 +26,10 @@ from harness.board.runner import Board, Job, Material, probe, run_trial, utc_now
 from harness.board.transports import connect
 from harness.datasets import cifar10
 from harness.datasets.split import Split
-from harness.errors import AgentError, DataError, DeviceFileError, NothingMeasured
+from harness.errors import AgentError, DataError, DeviceFileError, NothingMeasured, UsageError
 from harness.model.case import Case, Plan, PlannedTrial
 from harness.model.codec import Json, content_id, to_json
-from harness.model.device import Device
+from harness.model.device import Device, stranger
 from harness.model.run import RUN_SCHEMA, Run, trial_id
 from harness.model.trial import Record, Trial
 from harness.model.verdict import RunResult
@@ -92,6 +92,12 @@ def reach(planned: Planned, options: Options) -> tuple[Planned, Board]:
     what it said, so that a run is resumed only on the same machine with the same runtimes."""
     board = board_of(planned.device, options.cache)
     answer = ask(board, options.device)
+    said = stranger(planned.device, answer["facts"])
+    if said is not None:
+        raise UsageError(
+            f"this machine says it is {said!r}, which is no {planned.device.title}: run the harness on the board "
+            "itself, or measure this machine with --device localhost"
+        )
     plan = without_backends(planned.plan, answer["backends_unavailable"])
     hardware = {name: answer["facts"].get(name) for name in SAME_MACHINE}
     plan = dataclasses.replace(plan, board_id=content_id({"hardware": hardware, "runtimes": answer["backends"]}))

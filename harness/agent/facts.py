@@ -22,6 +22,7 @@ def machine_facts(root):
         "system": platform.system(),
         "kernel": platform.release(),
         "cpu": _field(cpuinfo, "model name") or _board_model(root),
+        "board_model": _board_model(root),
         "instruction_sets": [flag for flag in _TELLING_FLAGS if flag in _flags(cpuinfo)],
         "hypervisor": "hypervisor" in _flags(cpuinfo),
         "emulated": _emulated(root, platform.machine()),

@@ -6,6 +6,7 @@ import math
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from typing import Literal
 
 from harness.errors import DeviceFileError, UsageError, suggest
@@ -28,6 +29,8 @@ class Limits:
 class Device:
     """One registered board. `backends` are those worth trying on it; what is installed there is asked of the board.
 
+    identity: patterns (with *), of which one must fit what the machine says it is; none: any machine. It keeps the
+    numbers of one board from standing under another's name.
     sensor: options by collector, e.g. [sensor.plug] url = "http://..."; each collector knows its own. `period_s` in it
     replaces sensor_period_s for that collector.
     """
@@ -43,6 +46,17 @@ class Device:
     limits: Limits = field(default_factory=Limits)
     power: Power = field(default_factory=Power)
     sensor: Mapping[str, Mapping[str, Json]] = field(default_factory=dict)
+    identity: tuple[str, ...] = ()
+
+
+def stranger(device: Device, facts: Mapping[str, Json]) -> str | None:
+    """What a machine says it is, where it is not this device; None where it is, or where the device may be any.
+
+    A machine says its device tree's model, one without says its architecture and processor.
+    """
+    said = str(facts.get("board_model") or f"{facts.get('machine', '')} {facts.get('cpu', '')}".strip())
+    known = not device.identity or any(fnmatchcase(said.lower(), pattern.lower()) for pattern in device.identity)
+    return None if known else said
 
 
 def parse_device(text: str, where: str) -> Device:

@@ -106,3 +106,11 @@ def test_a_meter_that_is_not_there_leaves_the_energy_missing_with_its_reason(tmp
     assert "energy_per_inference_j" not in case["metrics"]
     assert "127.0.0.1:9" in case["missing"]["energy_per_inference_j"]
     assert case["metrics"]["latency_p50_s"]["point"] > 0
+
+
+def test_the_numbers_of_this_machine_never_stand_under_a_boards_name(tmp_path: Path) -> None:
+    model = models.tiny(tmp_path / "tiny.onnx")
+    answer = invoke(tmp_path, "run", "--model", str(model), "--device", "jetson-nano", "--quick")
+    assert answer.code == 2
+    assert "which is no NVIDIA Jetson Nano: run the harness on the board itself" in answer.err
+    assert not list(tmp_path.glob("**/trial.json"))

@@ -152,3 +152,11 @@ def test_a_runtime_that_is_not_installed_says_how_to_install_it() -> None:
     found = checks({"backends": {}, "backends_unavailable": {"onnxruntime": reason}})["backend onnxruntime"]
     assert (found.state, found.found) == ("missing", "No module named 'onnxruntime'")
     assert found.fix == "on the board run: python3 -m pip install onnxruntime"
+
+
+def test_another_board_is_told_apart() -> None:
+    nano = replace(DEVICE, title="A Nano", identity=("*jetson nano*",))
+    said = {**FACTS, "board_model": "Raspberry Pi 5"}
+    (check,) = [check for check in examine(nano, {"facts": said, **ANSWER}) if check.name == "identity"]
+    assert (check.state, check.found) == ("warning", "this machine says it is 'Raspberry Pi 5', which is no A Nano")
+    assert "identity" not in checks()

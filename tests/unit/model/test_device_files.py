@@ -10,7 +10,7 @@ from harness.agent import backends, collectors
 from harness.agent.tables import resolve
 from harness.errors import EXIT_USAGE, DeviceFileError
 from harness.model.case import Settings
-from harness.model.device import Limits, parse_device
+from harness.model.device import Limits, parse_device, stranger
 from harness.registry import device_names, load_device
 
 GOOD = """\
@@ -191,3 +191,32 @@ def test_tegrastats_stands_in_for_the_power_monitor_on_every_jetson() -> None:
         assert ("tegrastats", scopes[0][1]) in scopes
         assert scopes[-1] == ("plug", "wall")
         assert [place for place, _ in scopes].index("ina") < [place for place, _ in scopes].index("tegrastats")
+
+
+@pytest.mark.parametrize(
+    ("name", "facts", "said"),
+    [
+        ("jetson-nano", {"board_model": "NVIDIA Jetson Nano Developer Kit", "machine": "aarch64"}, None),
+        (
+            "jetson-nano",
+            {"board_model": "NVIDIA Jetson Orin Nano Developer Kit"},
+            "NVIDIA Jetson Orin Nano Developer Kit",
+        ),
+        (
+            "jetson-orin-nano",
+            {"board_model": "NVIDIA Jetson Orin Nano Engineering Reference Developer Kit Super"},
+            None,
+        ),
+        ("raspberry-pi-5", {"board_model": "Raspberry Pi 5 Model B Rev 1.0"}, None),
+        ("raspberry-pi-4", {"board_model": "Raspberry Pi 5 Model B Rev 1.0"}, "Raspberry Pi 5 Model B Rev 1.0"),
+        ("jetson-nano", {"machine": "x86_64", "cpu": "A CPU"}, "x86_64 A CPU"),
+        ("x86-rapl", {"machine": "x86_64", "cpu": "A CPU"}, None),
+        ("localhost", {}, None),
+    ],
+)
+def test_a_board_is_known_by_what_it_says_of_itself(name: str, facts: dict[str, str], said: str | None) -> None:
+    assert stranger(load_device(name), facts) == said
+
+
+def test_every_board_but_this_machine_must_say_what_it_is() -> None:
+    assert [name for name in device_names() if not load_device(name).identity] == ["localhost"]
