@@ -19,14 +19,12 @@ from harness.logs.attach import COLLECTORS, placed, power_traces
 from harness.logs.reading import read
 from harness.model.codec import Json
 from harness.model.device import Device
-from harness.model.power import PowerTotal, Scope
+from harness.model.power import LEAST_COVERAGE, PowerTotal, Scope
 from harness.model.trial import Trace, Trial
 from harness.options import PowerLog
 from harness.store import store
 from harness.store.store import StoredRun
 
-# So much of a launch a log must span to be of use: with less, the analysis withholds its energy.
-LEAST_COVERAGE = 0.95
 _REMEDY = (
     "Stamps without a zone are read as UTC: give what the log's clock lacks to the board's as --clock-offset SECONDS, "
     "or name the run that it belongs to"

@@ -130,7 +130,7 @@ class Source:
         """Of a feed, the median time between its readings, which is how often it renews its values; None of others."""
         if self.is_asked or len(self.times) <= LEAST_UPDATES:
             return None
-        gaps = sorted(after - before for before, after in zip(self.times, self.times[1:]))  # as below
+        gaps = _gaps(self.times)
         return gaps[len(gaps) // 2]
 
     def columns(self):
@@ -159,7 +159,7 @@ class Source:
             self._collector = self._make(self._place)
         except ValueError as error:
             self.misconfigured = reason = str(error)
-        except Exception as error:  # noqa: BLE001
+        except Exception as error:  # noqa: BLE001  # whatever a sensor's library raises is its reason
             reason = "{}: {}".format(type(error).__name__, error)
         try:
             if reason is None:
@@ -171,7 +171,7 @@ class Source:
                 self._first_readings()
         except OSError as error:
             reason = str(error)  # as the collector put it, remedy and all
-        except Exception as error:  # noqa: BLE001
+        except Exception as error:  # noqa: BLE001  # whatever a sensor's library raises is its reason
             reason = "{}: {}".format(type(error).__name__, error)
         if not self._abandoned:
             self.unavailable = reason
@@ -193,7 +193,7 @@ class Source:
                 self._listen()
         except EOFError as error:
             self.ended = str(error) or "its source ended"
-        except Exception as error:  # noqa: BLE001  # as in _open
+        except Exception as error:  # noqa: BLE001  # told as the end of this sensor; the others go on
             self.ended = "{}: {}".format(type(error).__name__, error)
 
     def _poll(self):
@@ -281,6 +281,11 @@ def survey(collector, channels, clock):
 
 
 def _lower_quartile(moments):
-    # itertools.pairwise came with Python 3.10.
-    gaps = sorted(after - before for before, after in zip(moments, moments[1:]))  # noqa: RUF007
+    gaps = _gaps(moments)
     return gaps[len(gaps) // 4]
+
+
+def _gaps(moments):
+    """Times between successive moments, the shortest first."""
+    # itertools.pairwise came with Python 3.10.
+    return sorted(after - before for before, after in zip(moments, moments[1:]))  # noqa: RUF007

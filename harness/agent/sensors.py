@@ -228,6 +228,7 @@ def _finish(settings, usable, watch, control):
         columns += source.columns()
         channels += [dict(channel._asdict(), collector=source.name) for channel in source.channels]
     wire.write_columns(settings["path"], columns)
+    lines = [(source.name, source.line_period_s()) for source in usable]
     usage = os.times()
     return {
         "channels": channels,
@@ -235,7 +236,7 @@ def _finish(settings, usable, watch, control):
         "busy_s": usage[0] + usage[1],
         "peak_rss_bytes": memory_now(settings["root"], os.getpid()).get("peak_rss_bytes"),
         "lost": watch.lost,
-        "line_period_s": {source.name: source.line_period_s() for source in usable if source.line_period_s()},
+        "line_period_s": {name: period_s for name, period_s in lines if period_s is not None},
         "details": {source.name: source.details for source in usable if source.details},
     }
 

@@ -6,8 +6,10 @@ import math
 from collections.abc import Iterator
 
 from harness.analysis.context import Context
+from harness.analysis.stats import Values
 from harness.analysis.traces import measured_cores, steady_rate, steady_values
 from harness.model.codec import canonical
+from harness.model.trial import Trial
 from harness.model.verdict import Finding
 
 # Above this share of busy launches the case is doubted; below, it is noted.
@@ -71,15 +73,19 @@ def clock_changed(context: Context) -> Iterator[Finding]:
     for trial in context.timed:
         for core in measured_cores(trial):
             values = steady_values(trial, "cpu", f"cpu{core}_clock")
-            if len(values) and values.min() < CLOCK_SHARE * values.max():
-                yield Finding(
-                    "clock_changed",
-                    "doubt",
-                    f"core {core} ran between {values.min() / 1e9:.2f} and {values.max() / 1e9:.2f} GHz in launch "
-                    f"{trial.launch}",
-                    "set the governor to performance, or cool the board",
-                )
+            advice = "set the governor to performance, or cool the board"
+            found = clock_fell(f"core {core}", values, trial, advice)
+            if found is not None:
+                yield found
                 return
+
+
+def clock_fell(what: str, values: Values, trial: Trial, advice: str) -> Finding | None:
+    """What a clock that fell (Hz, over the steady part) makes of a launch; None for one that stood."""
+    if not len(values) or values.min() >= CLOCK_SHARE * values.max():
+        return None
+    evidence = f"{what} ran between {values.min() / 1e9:.2f} and {values.max() / 1e9:.2f} GHz in launch {trial.launch}"
+    return Finding("clock_changed", "doubt", evidence, advice)
 
 
 def too_hot(context: Context) -> Iterator[Finding]:

@@ -20,18 +20,16 @@ from harness.analysis.totals import (
     averaged_over,
     name_of,
     renewal_period,
-    steady_window,
     trace_energy,
     traces_of,
 )
-from harness.analysis.traces import uses_gpu
+from harness.analysis.traces import steady_window, uses_gpu
 from harness.model.device import Device
-from harness.model.power import MEASURED, PowerTotal
+from harness.model.power import LEAST_COVERAGE, MEASURED, PowerTotal
 from harness.model.trial import Trace, Trial
 
 # The edges of a shorter window weigh more than 10 % (P * period / T): no figure comes of it.
 LEAST_PERIODS = 10
-LEAST_COVERAGE = 0.95
 # A hole of this share of the window is bridged: power would have to double in it to move the energy by as much.
 LEAST_GAP = 0.02
 # A figure that its own readings tell no better than this is none.

@@ -14,11 +14,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from harness.analysis import places, power, totals
+from harness.analysis import places, power, totals, traces
 from harness.analysis.context import Context
 from harness.analysis.energy import Energy
 from harness.analysis.power import Idle, TrialPower
-from harness.analysis.stats import Values
 from harness.model.codec import Json
 from harness.model.trial import Trace, Trial
 from harness.model.verdict import Finding
@@ -242,7 +241,7 @@ def _pairs(trial: Trial, context: Context) -> Iterator[tuple[str, str, Energy, E
             first, second = " + ".join(total.channels), " + ".join(again.channels)
             seen.add(frozenset((first, second)))
             yield first, second, one, other
-    window = totals.steady_window(trial)
+    window = traces.steady_window(trial)
     counters = [trace for trace in trial.traces if trace.channel.unit == "J"]
     for counter, gauge in itertools.product(counters, (trace for trace in trial.traces if trace.channel.unit == "W")):
         first, second = totals.name_of(counter), totals.name_of(gauge)
@@ -262,10 +261,9 @@ def _stale(trial: Trial, trace: Trace, one: TrialPower) -> str:
     sensor under a steady load, so that there must be fine steps, or another channel that moved meanwhile by more than
     the total could hide.
     """
-    window = totals.steady_window(trial)
     # Asked more seldom than it renews its value, a sensor can be told to stand still only by that many readings.
     period_s = max(one.gross.update_period_s or 0.0, one.gross.period_s)
-    time, value = _within(trace, *window) if window is not None else (np.zeros(0), np.zeros(0))
+    time, value = traces.steady_part(trial, trace)
     if len(time) < 2:
         return ""
     changed = value[1:] != value[:-1]
@@ -286,13 +284,7 @@ def _stale(trial: Trial, trace: Trace, one: TrialPower) -> str:
     for other in trial.traces:
         if other.channel.unit != "W" or totals.name_of(other) in one.channels:
             continue
-        _, meanwhile = _within(other, float(begin[longest]) + period_s, float(end[longest]))
+        _, meanwhile = traces.within(other, float(begin[longest]) + period_s, float(end[longest]))
         if len(meanwhile) > 1 and float(np.ptp(meanwhile)) > MOVED_SHARE * one.gross.mean_w + 2 * (step_w or 0.0):
             return f"{held}, while {totals.name_of(other)} moved by {float(np.ptp(meanwhile)):.3g} W"
     return ""
-
-
-def _within(trace: Trace, start_s: float, end_s: float) -> tuple[Values, Values]:
-    time, value = np.asarray(trace.time_s, np.float64), np.asarray(trace.value, np.float64)
-    kept = (time >= start_s) & (time <= end_s) & np.isfinite(value)
-    return time[kept], value[kept]

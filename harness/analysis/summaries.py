@@ -22,7 +22,6 @@ from harness.model.verdict import Summary
 
 Missing = dict[str, str]
 Metrics = dict[str, Summary]
-NO_POWER = places.NO_POWER
 
 
 def summarise(record: Record, artifact: ArtifactFacts, device: Device | None = None) -> tuple[Metrics, Missing]:

@@ -12,10 +12,9 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 
 from harness.analysis.context import Context
-from harness.analysis.machine_checks import CLOCK_SHARE
-from harness.analysis.stats import Values
-from harness.analysis.totals import name_of, steady_window
-from harness.analysis.traces import uses_gpu
+from harness.analysis.machine_checks import clock_fell
+from harness.analysis.totals import name_of
+from harness.analysis.traces import known, steady_part, steady_window, uses_gpu
 from harness.model.trial import Trace, Trial
 from harness.model.verdict import Finding
 
@@ -71,7 +70,9 @@ def frequency_capped(context: Context) -> Iterator[Finding]:
     seen = {name: count for name, count in _fired(context, "frequency_capped").items() if not name.endswith(POWER_CAP)}
     traces = {name: [(t, one) for t in context.timed if (one := _trace(t, name))] for name in seen}
     firmware = {n: seen[n] for n in seen if any(one.channel.provenance == "firmware" for _, one in traces[n])}
-    moved = {n: seen[n] for n in seen if any(len(np.unique(_steady(trial, one))) > 1 for trial, one in traces[n])}
+    moved = {
+        n: seen[n] for n in seen if any(len(np.unique(steady_part(trial, one)[1])) > 1 for trial, one in traces[n])
+    }
     if firmware:
         yield Finding(
             "frequency_capped",
@@ -118,16 +119,12 @@ def accelerator_clock_changed(context: Context) -> Iterator[Finding]:
         for trace in trial.traces:
             name = trace.channel.name
             computes = _CPU_CLOCK.fullmatch(name) or (_GPU_CLOCK.fullmatch(name) and uses_gpu(trial))
-            values = _steady(trial, trace) if computes and trace.channel.unit == "Hz" else np.zeros(0)
-            if len(values) and values.min() < CLOCK_SHARE * values.max():
-                yield Finding(
-                    "clock_changed",
-                    "doubt",
-                    f"{name_of(trace)} ran between {values.min() / 1e9:.2f} and {values.max() / 1e9:.2f} GHz in launch "
-                    f"{trial.launch}",
-                    "lock the clocks (jetson_clocks, nvidia-smi -lgc), or cool the board",
-                )
-                return
+            if computes and trace.channel.unit == "Hz":
+                advice = "lock the clocks (jetson_clocks, nvidia-smi -lgc), or cool the board"
+                found = clock_fell(name_of(trace), steady_part(trial, trace)[1], trial, advice)
+                if found is not None:
+                    yield found
+                    return
 
 
 CHECKS: Sequence[Callable[[Context], Iterator[Finding]]] = (
@@ -152,7 +149,7 @@ def _fired(context: Context, family: str) -> dict[str, int]:
 
 def _happened(trial: Trial, trace: Trace) -> bool:
     """An event counted, a latch set or a flag up in the steady part."""
-    values = _steady(trial, trace)
+    values = steady_part(trial, trace)[1]
     if not len(values):
         return False
     if trace.channel.unit == "event" or trace.channel.name.endswith(LATCHED):
@@ -163,20 +160,13 @@ def _happened(trial: Trial, trace: Trace) -> bool:
 def _before(trial: Trial, trace: Trace) -> float:
     """The last value before the steady part, else the first one in it; 0 where there is none."""
     window = steady_window(trial)
-    time, value = _finite(trace)
+    time, value = known(trace)
     earlier = value[time <= window[0]] if window is not None else value[:0]
     return float(earlier[-1]) if len(earlier) else float(value[0]) if len(value) else 0.0
 
 
-def _steady(trial: Trial, trace: Trace) -> Values:
-    window = steady_window(trial)
-    time, value = _finite(trace)
-    return value[:0] if window is None else value[(time >= window[0]) & (time <= window[1])]
-
-
-def _finite(trace: Trace) -> tuple[Values, Values]:
-    time, value = np.asarray(trace.time_s, np.float64), np.asarray(trace.value, np.float64)
-    return time[np.isfinite(value)], value[np.isfinite(value)]
+def _moved(trial: Trial, trace: Trace) -> bool:
+    return len(np.unique(steady_part(trial, trace)[1])) > 1
 
 
 def _trace(trial: Trial, name: str) -> Trace | None:

@@ -11,6 +11,7 @@ from harness.analysis import energy
 from harness.analysis.energy import Energy
 from harness.analysis.readings import longest_hold, update_period
 from harness.analysis.stats import Values
+from harness.analysis.traces import steady_window
 from harness.model.codec import Json
 from harness.model.power import PowerTotal
 from harness.model.trial import Trace, Trial
@@ -91,12 +92,6 @@ def sensor_facts(trial: Trial) -> dict[str, Json]:
 def name_of(trace: Trace) -> str:
     """As in a device's file: collector:channel."""
     return f"{trace.channel.collector}:{trace.channel.name}"
-
-
-def steady_window(trial: Trial) -> tuple[float, float] | None:
-    """Begin and end of the steady part."""
-    start_s, end_s = trial.phases.steady_start_s, trial.phases.steady_end_s
-    return None if start_s is None or end_s is None else (start_s, end_s)
 
 
 def _matches(channel: str, trace: Trace) -> bool:

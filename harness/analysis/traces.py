@@ -27,6 +27,33 @@ def steady_values(trial: Trial, collector: str, name: str) -> stats.Values:
     return _steady(trial, collector, name)[1]
 
 
+def steady_part(trial: Trial, trace: Trace) -> tuple[stats.Values, stats.Values]:
+    """Times and values of one trace in the steady part; empty where that was not recorded."""
+    window = steady_window(trial)
+    if window is None:
+        return np.zeros(0), np.zeros(0)
+    return within(trace, *window)
+
+
+def within(trace: Trace, start_s: float, end_s: float) -> tuple[stats.Values, stats.Values]:
+    """Times and values of the readings from `start_s` to `end_s`."""
+    times, values = known(trace)
+    kept = (times >= start_s) & (times <= end_s)
+    return times[kept], values[kept]
+
+
+def steady_window(trial: Trial) -> tuple[float, float] | None:
+    """Begin and end of the steady part."""
+    start_s, end_s = trial.phases.steady_start_s, trial.phases.steady_end_s
+    return None if start_s is None or end_s is None else (start_s, end_s)
+
+
+def known(trace: Trace) -> tuple[stats.Values, stats.Values]:
+    """Times and values of the readings that did not fail."""
+    times, values = np.asarray(trace.time_s, np.float64), np.asarray(trace.value, np.float64)
+    return times[np.isfinite(values)], values[np.isfinite(values)]
+
+
 def measured_cores(trial: Trial) -> list[str]:
     """Numbers of the cores that the measured process was pinned to."""
     return [core for core in str(trial.environment.in_force.get("affinity", "")).split(",") if core]
@@ -41,14 +68,5 @@ def uses_gpu(trial: Trial) -> bool:
 def _steady(trial: Trial, collector: str, name: str) -> tuple[stats.Values, stats.Values]:
     for trace in trial.traces:
         if (trace.channel.collector, trace.channel.name) == (collector, name):
-            return _cut(trial, trace)
+            return steady_part(trial, trace)
     return np.zeros(0), np.zeros(0)
-
-
-def _cut(trial: Trial, trace: Trace) -> tuple[stats.Values, stats.Values]:
-    start, end = trial.phases.steady_start_s, trial.phases.steady_end_s
-    if start is None or end is None:
-        return np.zeros(0), np.zeros(0)
-    times, values = np.asarray(trace.time_s, np.float64), np.asarray(trace.value, np.float64)
-    kept = (times >= start) & (times <= end) & ~np.isnan(values)
-    return times[kept], values[kept]

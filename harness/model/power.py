@@ -17,6 +17,9 @@ Provenance = Literal["external meter", "board rail", "hardware counter", "modell
 # Only these enter a measured column, a front or a gate.
 MEASURED: frozenset[Provenance] = frozenset({"external meter", "board rail", "hardware counter"})
 
+# So much of a window must be covered by readings for an energy of it to stand.
+LEAST_COVERAGE = 0.95
+
 
 @dataclass(frozen=True)
 class PowerTotal:

@@ -109,3 +109,5 @@ def test_a_sound_model_has_not_collapsed(tmp_path: Path) -> None:
     source, target = models.tiny(tmp_path / "float.onnx"), tmp_path / "int8.onnx"
     quantize.quantize(source, target, IMAGES[:100], STEP, {})
     sensitivity.refuse_collapse(source, target, IMAGES, STEP)
+    found = fidelity.agreement(fidelity.predict(source, IMAGES), fidelity.predict(target, IMAGES))
+    assert found >= sensitivity.AGREEMENT

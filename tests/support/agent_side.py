@@ -168,3 +168,14 @@ def interpreter(version: str) -> str | None:
         if said.returncode == 0 and said.stdout.strip() == version:
             return candidate
     return None
+
+
+def readings(collector: Any) -> dict[str, float]:
+    """One row of a collector by channel name, from start to stop."""
+    assert collector.why_unavailable() is None
+    collector.start()
+    try:
+        names = [channel.name for channel in collector.channels()]
+        return dict(zip(names, collector.read(), strict=True))
+    finally:
+        collector.stop()

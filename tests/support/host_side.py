@@ -12,16 +12,19 @@ import signal
 import subprocess
 import sys
 from array import array
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from harness import cli
+from harness.analysis.context import Context
+from harness.analysis.validity import findings
 from harness.model.case import ArtifactFacts, Case, Plan, PlannedTrial, Scenario, Settings, TensorSpec
 from harness.model.device import Device
 from harness.model.run import RUN_SCHEMA, Run
 from harness.model.trial import Channel, Environment, Phases, Samples, Trace, Trial
+from harness.model.verdict import Finding
 from harness.store.store import StoredRun
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -168,3 +171,10 @@ def runs_of(folder: Path) -> list[Path]:
 def trial_folders(run_folder: Path) -> list[Path]:
     """Whole trials of a run, in order."""
     return sorted((run_folder / "trials").glob("[!.]*"))
+
+
+def only(check: Callable[[Context], Iterable[Finding]], seen: Context) -> Finding:
+    """The one finding of this check, which is also among those of all checks."""
+    (one,) = check(seen)
+    assert one in findings(seen)
+    return one

@@ -11,7 +11,7 @@ from harness.agent.collectors.cpu import CpuCollector
 from harness.agent.collectors.others import OthersCollector
 from harness.agent.collectors.process import ProcessCollector, memory_now
 from harness.agent.collectors.thermal import ThermalCollector
-from tests.support.agent_side import TICKS, place, process_stat, tree
+from tests.support.agent_side import TICKS, place, process_stat, readings, tree
 
 TARGET, OWN = 41, 42
 STATUS = """Name:\t{name}
@@ -28,17 +28,6 @@ cpu1 500 10 100 5000 20 2 2 1 0 0
 intr 12345 0 0
 ctxt 999
 """
-
-
-def readings(collector: object) -> dict[str, float]:
-    """One row of a collector by channel name, from start to stop."""
-    assert collector.why_unavailable() is None  # type: ignore[attr-defined]
-    collector.start()  # type: ignore[attr-defined]
-    try:
-        names = [channel.name for channel in collector.channels()]  # type: ignore[attr-defined]
-        return dict(zip(names, collector.read(), strict=True))  # type: ignore[attr-defined]
-    finally:
-        collector.stop()  # type: ignore[attr-defined]
 
 
 @pytest.fixture

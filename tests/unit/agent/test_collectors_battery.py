@@ -10,25 +10,19 @@ import pytest
 from harness.agent.collectors import Channel
 from harness.agent.collectors.battery import BatteryCollector
 from tests.support import power_trees
-from tests.support.agent_side import place, tree
+from tests.support.agent_side import place, readings, tree
 
 STATUS = "sys/class/power_supply/BAT0/status"
 
 
-def readings(root: str) -> dict[str, float]:
-    """One row by channel name, from start to stop."""
-    collector = BatteryCollector(place(root))
-    assert collector.why_unavailable() is None
-    collector.start()
-    try:
-        return dict(zip([channel.name for channel in collector.channels()], collector.read(), strict=True))
-    finally:
-        collector.stop()
+def read_from(root: str) -> dict[str, float]:
+    """One row by channel name."""
+    return readings(BatteryCollector(place(root)))
 
 
 def test_what_flows_out_of_the_machines_own_battery(tmp_path: Path) -> None:
     root = power_trees.laptop(tmp_path)
-    assert readings(root) == {"BAT0_power": 8.412, "BAT0_voltage": 11.87, "BAT0_current": 0.709}
+    assert read_from(root) == {"BAT0_power": 8.412, "BAT0_voltage": 11.87, "BAT0_current": 0.709}
     channels = BatteryCollector(place(root)).channels()
     assert channels[0] == Channel("BAT0_power", "W", "gauge", "battery", "board rail")
 
@@ -36,16 +30,16 @@ def test_what_flows_out_of_the_machines_own_battery(tmp_path: Path) -> None:
 def test_without_a_power_file_it_is_the_product(tmp_path: Path) -> None:
     gauge = {"status": "Discharging", "voltage_now": 12_000_000, "current_now": 500_000}
     power_trees.supply(tmp_path, "BAT1", "Battery", gauge)
-    assert readings(str(tmp_path)) == {"BAT1_power": 6.0, "BAT1_voltage": 12.0, "BAT1_current": 0.5}
+    assert read_from(str(tmp_path)) == {"BAT1_power": 6.0, "BAT1_voltage": 12.0, "BAT1_current": 0.5}
 
 
 @pytest.mark.parametrize("sign", [1, -1])
 def test_what_flows_out_is_positive_whatever_the_driver_thinks(tmp_path: Path, sign: int) -> None:
     gauge = {"status": "Discharging", "voltage_now": 8_000_000, "current_now": sign * 1_500_000}
     power_trees.supply(tmp_path, "BAT0", "Battery", gauge)
-    assert readings(str(tmp_path))["BAT0_power"] == 12.0
+    assert read_from(str(tmp_path))["BAT0_power"] == 12.0
     power_trees.supply(tmp_path, "BAT1", "Battery", {"status": "Discharging", "power_now": sign * 7_000_000})
-    assert readings(str(tmp_path))["BAT1_power"] == 7.0
+    assert read_from(str(tmp_path))["BAT1_power"] == 7.0
 
 
 @pytest.mark.parametrize("status", ["Charging", "Full", "Not charging", "Unknown"])
@@ -72,7 +66,7 @@ def test_a_second_battery_that_rests_reads_as_it_is(tmp_path: Path) -> None:
     root = power_trees.laptop(tmp_path)
     rest = {"status": "Not charging", "power_now": 0, "voltage_now": 12_500_000, "current_now": 0}
     power_trees.supply(tmp_path, "BAT1", "Battery", rest)
-    found = readings(root)
+    found = read_from(root)
     assert (found["BAT0_power"], found["BAT1_power"]) == (8.412, 0.0)
 
 

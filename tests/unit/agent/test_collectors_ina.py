@@ -13,23 +13,17 @@ import pytest
 from harness.agent.collectors import Channel
 from harness.agent.collectors.ina import InaCollector
 from tests.support import power_trees
-from tests.support.agent_side import place, tree
+from tests.support.agent_side import place, readings, tree
 
 
-def readings(root: str) -> dict[str, float]:
-    """One row by channel name, from start to stop."""
-    collector = InaCollector(place(root))
-    assert collector.why_unavailable() is None
-    collector.start()
-    try:
-        return dict(zip([channel.name for channel in collector.channels()], collector.read(), strict=True))
-    finally:
-        collector.stop()
+def read_from(root: str) -> dict[str, float]:
+    """One row by channel name."""
+    return readings(InaCollector(place(root)))
 
 
 def powers(root: str) -> dict[str, float]:
     """Watts by channel name."""
-    return {name: value for name, value in readings(root).items() if "_power" in name}
+    return {name: value for name, value in read_from(root).items() if "_power" in name}
 
 
 # --- iio
@@ -37,7 +31,7 @@ def powers(root: str) -> dict[str, float]:
 
 def test_power_of_kernel_4_9_is_in_milliwatts_already(tmp_path: Path) -> None:
     # 4936 mV * 520 mA are 2566 mW, which public scripts take for microwatts.
-    assert readings(power_trees.nano(tmp_path)) == {
+    assert read_from(power_trees.nano(tmp_path)) == {
         "POM_5V_IN_power": 2.566,
         "POM_5V_IN_voltage": 4.936,
         "POM_5V_IN_current": 0.52,
@@ -78,7 +72,7 @@ def test_four_chips_of_a_tx2_stand_in_the_order_of_their_addresses(tmp_path: Pat
 def test_the_ina230_of_that_kernel_has_no_number_behind_its_rail(tmp_path: Path) -> None:
     folder = power_trees.i2c_chip(tmp_path, "2-0040", "ina226x") + "/iio:device0"
     files = {"rail_name": "VDD_CPU", "in_voltage0_input": "900", "in_current0_input": "1500", "in_power0_input": "1350"}
-    assert readings(tree(tmp_path, {f"{folder}/{file}": text + "\n" for file, text in files.items()})) == {
+    assert read_from(tree(tmp_path, {f"{folder}/{file}": text + "\n" for file, text in files.items()})) == {
         "VDD_CPU_power": 1.35,
         "VDD_CPU_voltage": 0.9,
         "VDD_CPU_current": 1.5,
@@ -89,7 +83,7 @@ def test_the_ina230_of_that_kernel_has_no_number_behind_its_rail(tmp_path: Path)
 
 
 def test_power_of_kernel_5_is_the_product(tmp_path: Path) -> None:
-    assert readings(power_trees.orin_nano(tmp_path)) == {
+    assert read_from(power_trees.orin_nano(tmp_path)) == {
         "VDD_IN_power": 4.709952,
         "VDD_IN_voltage": 5.032,
         "VDD_IN_current": 0.936,
@@ -118,7 +112,7 @@ def test_inputs_that_are_not_connected_and_sums_are_no_rails(tmp_path: Path) -> 
 
 
 def test_the_carrier_of_a_thor_tells_microwatts(tmp_path: Path) -> None:
-    found = readings(power_trees.thor(tmp_path))
+    found = read_from(power_trees.thor(tmp_path))
     assert found["ina238_2-0044_power"] == 28.75
     assert found["ina238_2-0044_voltage"] == 20.125  # in1, the bus; in0 is the shunt
     assert found["ina238_2-0044_current"] == 1.429
@@ -128,7 +122,7 @@ def test_the_carrier_of_a_thor_tells_microwatts(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["ina226", "ina219", "ina238", "ina2xx"])
 def test_a_breakout_goes_by_its_kind_and_address(tmp_path: Path, kind: str) -> None:
-    assert readings(power_trees.external(tmp_path, kind)) == {
+    assert read_from(power_trees.external(tmp_path, kind)) == {
         f"{kind}_1-0045_power": 3.275,
         f"{kind}_1-0045_voltage": 5.095,
         f"{kind}_1-0045_current": 0.643,
@@ -154,7 +148,7 @@ def test_a_monitor_that_the_bus_does_not_list_is_found_by_its_class(tmp_path: Pa
     files = {"power1_input": 1_500_000, "in1_input": 5000, "curr1_input": 300}
     power_trees.hwmon(tmp_path, 0, "coretemp", {"temp1_input": 40000})
     power_trees.hwmon(tmp_path, 7, "ina219", files)
-    assert list(readings(str(tmp_path)).values()) == [1.5, 5.0, 0.3]
+    assert list(read_from(str(tmp_path)).values()) == [1.5, 5.0, 0.3]
 
 
 # --- names, signs, numbers
@@ -171,7 +165,7 @@ def test_two_chips_with_the_same_rails_are_told_apart_by_address(tmp_path: Path)
 def test_names_do_not_depend_on_the_numbers_of_a_boot(tmp_path: Path) -> None:
     for number in (0, 7):
         power_trees.ina3221(tmp_path / str(number), "1-0040", [("VDD_IN", 5000, 100)], number=number)
-    assert readings(str(tmp_path / "0")) == readings(str(tmp_path / "7"))
+    assert read_from(str(tmp_path / "0")) == read_from(str(tmp_path / "7"))
 
 
 def test_a_chip_that_shows_both_ways_counts_once(tmp_path: Path) -> None:
@@ -183,13 +177,13 @@ def test_a_chip_that_shows_both_ways_counts_once(tmp_path: Path) -> None:
 
 def test_small_negative_values_stay_as_they_are(tmp_path: Path) -> None:
     power_trees.ina3221(tmp_path, "1-0040", [("VDD_SOC", 5000, -8)])
-    assert readings(str(tmp_path)) == {"VDD_SOC_power": -0.04, "VDD_SOC_voltage": 5.0, "VDD_SOC_current": -0.008}
+    assert read_from(str(tmp_path)) == {"VDD_SOC_power": -0.04, "VDD_SOC_voltage": 5.0, "VDD_SOC_current": -0.008}
 
 
 def test_a_rail_without_current_gives_its_voltage_alone(tmp_path: Path) -> None:
     folder = power_trees.ina3221(tmp_path, "1-0040", [("VDD_IN", 5000, 100), ("VDD_X", 3300, 0)])
     (tmp_path / folder / "curr2_input").unlink()
-    assert list(readings(str(tmp_path))) == ["VDD_IN_power", "VDD_IN_voltage", "VDD_IN_current", "VDD_X_voltage"]
+    assert list(read_from(str(tmp_path))) == ["VDD_IN_power", "VDD_IN_voltage", "VDD_IN_current", "VDD_X_voltage"]
 
 
 def test_settings_of_the_chips_are_facts(tmp_path: Path) -> None:
@@ -238,7 +232,7 @@ BOARDS: list[tuple[Callable[[Path], str], float, int]] = [
 def test_every_board_of_the_family(tmp_path: Path, make: Callable[[Path], str], watts: float, count: int) -> None:
     root = make(tmp_path)
     assert sum(powers(root).values()) == pytest.approx(watts, abs=1e-9)
-    assert len(readings(root)) == count
+    assert len(read_from(root)) == count
 
 
 # --- captured
@@ -252,7 +246,7 @@ def test_captured_rails_of_a_tx2(shared: Path, tmp_path: Path) -> None:
     for folder in {path.rsplit("/", 2)[0].lstrip("/") for path, _ in rows}:
         tree(tmp_path, {f"{folder}/name": "ina3221x\n"})
         power_trees.link(tmp_path, f"sys/bus/i2c/devices/{folder.rpartition('/')[2]}", folder)
-    assert readings(str(tmp_path)) == {
+    assert read_from(str(tmp_path)) == {
         "VDD_SYS_GPU_voltage": 19.136,
         "VDD_SYS_SOC_voltage": 19.144,
         "VDD_4V0_WIFI_voltage": 4.784,
@@ -272,7 +266,7 @@ def test_captured_probe_of_an_orin_nano(shared: Path, tmp_path: Path) -> None:
     text = (shared / "fixtures/ina/orinnano_super_hwmon_probe.txt").read_text()
     rails = [(name, int(mv), int(ma)) for name, mv, ma in re.findall(r"^rail_(\S+) (\d+) (\d+)$", text, re.MULTILINE)]
     power_trees.ina3221(tmp_path, "1-0040", rails)
-    assert readings(str(tmp_path)) == {
+    assert read_from(str(tmp_path)) == {
         "VDD_IN_power": 7.55136,
         "VDD_IN_voltage": 4.968,
         "VDD_IN_current": 1.52,

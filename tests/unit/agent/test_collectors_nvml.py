@@ -12,6 +12,7 @@ import pytest
 
 from harness.agent.collectors import Channel, Place
 from harness.agent.collectors.nvml import NvmlCollector
+from tests.support.agent_side import readings
 
 NOT_SUPPORTED, NO_PERMISSION, DRIVER_NOT_LOADED, NOT_FOUND, FUNCTION_NOT_FOUND, UNKNOWN = 3, 4, 9, 12, 13, 999
 
@@ -90,15 +91,6 @@ class Library:
 
 def nvml(library: Library, **options: Any) -> NvmlCollector:
     return NvmlCollector(Place("/", 1, 1, 0.1, options), load=lambda: library)
-
-
-def readings(collector: NvmlCollector) -> dict[str, float]:
-    assert collector.why_unavailable() is None
-    collector.start()
-    try:
-        return dict(zip([channel.name for channel in collector.channels()], collector.read(), strict=True))
-    finally:
-        collector.stop()
 
 
 def test_all_of_a_gpu_in_si_units() -> None:

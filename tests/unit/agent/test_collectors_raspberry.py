@@ -13,6 +13,7 @@ import pytest
 
 from harness.agent.collectors import Channel, Place
 from harness.agent.collectors.raspberry import RaspberryCollector
+from tests.support.agent_side import readings
 
 PMIC = """   3V3_SYS_A current(1)=0.50000000A
   VDD_CORE_A current(7)=2.00000000A
@@ -88,15 +89,6 @@ def unused(*_: Any) -> Callable[..., int]:
 
 def program(root: Path, **options: Any) -> RaspberryCollector:
     return RaspberryCollector(Place(str(root), 1, 1, 0.1, options), load=unused)
-
-
-def readings(collector: RaspberryCollector) -> dict[str, float]:
-    assert collector.why_unavailable() is None
-    collector.start()
-    try:
-        return dict(zip([channel.name for channel in collector.channels()], collector.read(), strict=True))
-    finally:
-        collector.stop()
 
 
 def open_files() -> list[str]:

@@ -9,21 +9,15 @@ import pytest
 
 from harness.agent.collectors.throttle import ThrottleCollector
 from tests.support import power_trees
-from tests.support.agent_side import place, tree
+from tests.support.agent_side import place, readings, tree
 
 FIRMWARE = "sys/devices/platform/soc/soc:firmware/get_throttled"
 NOW = ("under_voltage", "frequency_capped", "throttled", "throttled_soft_temperature")
 
 
-def readings(root: str) -> dict[str, float]:
-    """One row by channel name, from start to stop."""
-    collector = ThrottleCollector(place(root))
-    assert collector.why_unavailable() is None
-    collector.start()
-    try:
-        return dict(zip([channel.name for channel in collector.channels()], collector.read(), strict=True))
-    finally:
-        collector.stop()
+def read_from(root: str) -> dict[str, float]:
+    """One row by channel name."""
+    return readings(ThrottleCollector(place(root)))
 
 
 def kinds(root: str) -> dict[str, tuple[str, str]]:
@@ -38,7 +32,7 @@ def cooling(root: Path, kind: str, state: int | str) -> str:
 
 
 def test_cores_count_one_by_one_and_a_package_once(tmp_path: Path) -> None:
-    assert readings(power_trees.intel_throttle(tmp_path)) == {
+    assert read_from(power_trees.intel_throttle(tmp_path)) == {
         "throttled_core0": 10,
         "throttled_package0": 100,
         "throttled_core1": 11,
@@ -50,7 +44,7 @@ def test_cores_count_one_by_one_and_a_package_once(tmp_path: Path) -> None:
 
 
 def test_armed_alarms_alerts_and_brakes_of_tegra(tmp_path: Path) -> None:
-    assert readings(power_trees.orin_throttle(tmp_path)) == {
+    assert read_from(power_trees.orin_throttle(tmp_path)) == {
         "throttled_oc1": 4,
         "throttled_oc2": 0,  # the third is not armed: its 77 events slowed nothing down
         "throttled_cpu-throttle-alert": 1,
@@ -66,7 +60,7 @@ def test_armed_alarms_alerts_and_brakes_of_tegra(tmp_path: Path) -> None:
 
 def test_alarms_of_a_xavier_which_does_not_say_what_is_armed(tmp_path: Path) -> None:
     power_trees.hwmon(tmp_path, 2, "soctherm_oc", {"oc1_irq_cnt": 3, "oc1_priority": 0, "oc4_irq_cnt": 0})
-    assert readings(str(tmp_path)) == {"throttled_oc1": 3, "throttled_oc4": 0}
+    assert read_from(str(tmp_path)) == {"throttled_oc1": 3, "throttled_oc4": 0}
 
 
 @pytest.mark.parametrize(
@@ -81,7 +75,7 @@ def test_alarms_of_a_xavier_which_does_not_say_what_is_armed(tmp_path: Path) -> 
     ],
 )
 def test_a_brake_is_on_above_zero(tmp_path: Path, kind: str, state: int, expected: float) -> None:
-    assert readings(cooling(tmp_path, kind, state)) == {f"throttled_{kind}": expected}
+    assert read_from(cooling(tmp_path, kind, state)) == {f"throttled_{kind}": expected}
 
 
 @pytest.mark.parametrize("kind", ["pwm-fan", "Fan", "cpu_fan", "LCD", "TCC Offset", "iwlwifi", "hot-surface-alert"])
@@ -95,7 +89,11 @@ def test_coolers_of_one_type_are_told_apart(tmp_path: Path) -> None:
     for number in range(3):
         folder = f"sys/class/thermal/cooling_device{number}"
         tree(tmp_path, {f"{folder}/type": "Processor", f"{folder}/cur_state": str(number % 2)})
-    assert readings(str(tmp_path)) == {"throttled_Processor": 0, "throttled_Processor#2": 1, "throttled_Processor#3": 0}
+    assert read_from(str(tmp_path)) == {
+        "throttled_Processor": 0,
+        "throttled_Processor#2": 1,
+        "throttled_Processor#3": 0,
+    }
 
 
 def test_a_cap_that_comes_during_a_run_shows(tmp_path: Path) -> None:
@@ -110,7 +108,7 @@ def test_a_cap_that_comes_during_a_run_shows(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("bits", ["50005", "0x50005"])
 def test_bits_of_the_firmware_now_and_since_boot(tmp_path: Path, bits: str) -> None:
-    found = readings(power_trees.raspberry_throttle(tmp_path, bits))
+    found = read_from(power_trees.raspberry_throttle(tmp_path, bits))
     assert [found[name] for name in NOW] == [1, 0, 1, 0]
     assert [found[name + "_since_boot"] for name in NOW] == [1, 0, 1, 0]
     assert found["under_voltage_rpi_volt"] == 0
@@ -122,7 +120,7 @@ def test_bits_of_the_firmware_now_and_since_boot(tmp_path: Path, bits: str) -> N
 
 def test_the_firmware_of_a_pi_5_has_an_address_in_its_path(tmp_path: Path) -> None:
     path = "sys/devices/platform/soc@107c000000/soc@107c000000:firmware/get_throttled"
-    assert readings(tree(tmp_path, {path: "0\n"})) == {name + end: 0 for name in NOW for end in ("", "_since_boot")}
+    assert read_from(tree(tmp_path, {path: "0\n"})) == {name + end: 0 for name in NOW for end in ("", "_since_boot")}
 
 
 def test_bits_since_boot_count_and_never_fall(tmp_path: Path) -> None:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
 
 from harness.analysis import execution_checks
 from harness.analysis.context import Context
-from harness.analysis.validity import findings
 from harness.model.trial import Environment, Phases, Record, Trial
-from harness.model.verdict import Finding
-from tests.support.host_side import CASE, DEVICE, STEADY_START_S, facts, trial
+from tests.support.host_side import CASE, DEVICE, STEADY_START_S, facts, only, trial
 
 WINDOW = Phases(warm_up_steady=True, steady_start_s=STEADY_START_S, steady_end_s=STEADY_START_S + 2)
 CPU, CUDA, TRT = "CPUExecutionProvider", "CUDAExecutionProvider", "TensorrtExecutionProvider"
@@ -29,12 +27,6 @@ def context(*trials: Trial, precision: str = "fp32", providers: list[object] | N
 
 def kernel(op: str, precision: str, count: float = 1, provider: str = CPU, duration_s: float = 0.001) -> dict:
     return {"op": op, "provider": provider, "precision": precision, "count": count, "duration_s": duration_s}
-
-
-def only(check: Callable, seen: Context) -> Finding:
-    (one,) = check(seen)
-    assert one in findings(seen)
-    return one
 
 
 def test_every_check_is_tested_here() -> None:

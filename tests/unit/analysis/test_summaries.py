@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from harness.analysis.summaries import NO_POWER, summarise
+from harness.analysis.places import NO_POWER
+from harness.analysis.summaries import summarise
 from harness.model.case import Accuracy
 from harness.model.metrics import REGISTRY
 from harness.model.trial import Outputs, Phases, Record, Trial

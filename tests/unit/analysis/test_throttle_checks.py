@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
@@ -11,10 +11,8 @@ import pytest
 from harness.agent.collectors import nvml
 from harness.analysis import throttle_checks
 from harness.analysis.context import Context
-from harness.analysis.validity import findings
 from harness.model.trial import Channel, Environment, Phases, Record, Trace, Trial
-from harness.model.verdict import Finding
-from tests.support.host_side import CASE, DEVICE, STEADY_START_S, column, facts, trial
+from tests.support.host_side import CASE, DEVICE, STEADY_START_S, column, facts, only, trial
 
 T = STEADY_START_S
 WINDOW = Phases(warm_up_steady=True, steady_start_s=T, steady_end_s=T + 2)
@@ -36,12 +34,6 @@ def launch(*traces: Trace, number: int = 0, **in_force) -> Trial:
 def context(*trials: Trial, backend: str = "onnxruntime") -> Context:
     case = replace(CASE, backend=backend)
     return Context(Record(case, tuple(replace(one, case=case) for one in trials)), facts(), DEVICE, None)
-
-
-def only(check: Callable, seen: Context) -> Finding:
-    (one,) = check(seen)
-    assert one in findings(seen)
-    return one
 
 
 def test_every_check_is_tested_here() -> None:

@@ -16,7 +16,7 @@ from harness.model.case import Accuracy, ArtifactFacts, Settings, Signature
 from harness.model.device import Limits
 from harness.model.trial import Environment, Outputs, Phases, Record, Trace, Trial
 from harness.model.verdict import Finding, Summary, verdict_of
-from tests.support.host_side import CASE, DEVICE, STEADY_START_S, environment, facts, trace, trial
+from tests.support.host_side import CASE, DEVICE, STEADY_START_S, environment, facts, only, trace, trial
 
 T = STEADY_START_S
 STEADY_S = 2.0
@@ -38,13 +38,6 @@ def clean(**changes: Any) -> Context:
     quiet = [counter("other_busy", 0.05)]
     outputs = Outputs((0.0, 1.0, 2.0))
     return context(*[launch(n, quiet, outputs=outputs, **changes) for n in range(6)], artifact=REFERENCE)
-
-
-def only(check, found: Context) -> Finding:
-    """The one finding of this check, which is also among those of all checks."""
-    (one,) = check(found)
-    assert one in findings(found)
-    return one
 
 
 def counter(name: str, rate: float, collector: str = "others") -> Trace:

@@ -184,11 +184,15 @@ def test_values_without_sense_are_refused(make: typing.Callable[[], object], mes
 
 
 def test_the_ends_of_a_range_are_in_it() -> None:
-    Distillation((PARENT,), soft_share=0.0)
-    Distillation((PARENT,), soft_share=1.0, target_weight=0.0)
-    Augmentation("none", 0, 0, 0.0, cutmix_share=0.5, mixup_share=0.5)
-    replace(TRAIN, epochs=1, batch=1, label_smoothing=0.0, ema_decay=0.0)
-    Optimizer("adam", momentum=0.0, weight_decay=0.0)
+    assert Distillation((PARENT,), soft_share=0.0).soft_share == 0.0
+    whole = Distillation((PARENT,), soft_share=1.0, target_weight=0.0)
+    assert (whole.soft_share, whole.target_weight) == (1.0, 0.0)
+    mixed = Augmentation("none", 0, 0, 0.0, cutmix_share=0.5, mixup_share=0.5)
+    assert mixed.cutmix_share + mixed.mixup_share == 1.0
+    least = replace(TRAIN, epochs=1, batch=1, label_smoothing=0.0, ema_decay=0.0)
+    assert (least.epochs, least.batch, least.label_smoothing, least.ema_decay) == (1, 1, 0.0, 0.0)
+    still = Optimizer("adam", momentum=0.0, weight_decay=0.0)
+    assert (still.momentum, still.weight_decay) == (0.0, 0.0)
 
 
 @pytest.mark.parametrize("mixing", [{"cutmix_share": 0.1}, {"mixup_share": 0.1}])
