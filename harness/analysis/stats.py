@@ -19,11 +19,32 @@ Values = NDArray[np.float64]
 CONFIDENCE = 0.95
 # A launch's own quantile is used when at least this many of its samples lie beyond it.
 BEYOND_QUANTILE = 5
+# Makes the median absolute deviation of normal values their standard deviation: 1 / Phi^-1(3/4).
+NORMAL_MAD = 1.4826
+# Cut off at either end of the launches where two runs are compared.
+TRIMMED = 0.2
 
 
 def quantile(values: Values, q: float) -> float:
     """The q-quantile by linear interpolation between order statistics (Hyndman and Fan, type 7)."""
     return float(np.quantile(values, q))
+
+
+def spread(values: Values) -> float:
+    """Median absolute deviation from the median times 1.4826, which the slow tail cannot move.
+
+    Source: Hampel, JASA 69 (1974).
+    """
+    return NORMAL_MAD * float(np.median(np.abs(values - np.median(values))))
+
+
+def jitter(values: Values) -> float:
+    """Mean absolute difference of successive values: what a consumer feels from one to the next. Unlike a spread it
+    holds nothing of a slow drift. 0 of a single value.
+
+    Source: the delay variation of consecutive packets, RFC 3393 and RFC 5481 (4.1); of each its size.
+    """
+    return float(np.abs(np.diff(values)).mean()) if len(values) > 1 else 0.0
 
 
 def order_interval(values: Sequence[float]) -> tuple[float, float] | None:
@@ -63,6 +84,40 @@ def paired_change(ratios_log: Sequence[float]) -> tuple[float, float, float]:
     half = _t_975(len(values) - 1) * float(values.std(ddof=1)) / math.sqrt(len(values))
     mean = float(values.mean())
     return math.expm1(mean), math.expm1(mean - half), math.expm1(mean + half)
+
+
+def ratio_interval(baseline_log: Sequence[float], candidate_log: Sequence[float]) -> tuple[float, float, float]:
+    """Ratio candidate over baseline of two independent samples of logs with its 95 % interval: (ratio, low, high).
+
+    Yuen's trimmed t: means without the highest and the lowest fifth, winsorised variances, Welch's degrees of freedom.
+    Its coverage was 93.3 to 97.2 % from 6 launches on, with outliers, heavy tails, skew, unequal spreads and numbers
+    (tests.study.intervals); Welch's t is up to 98.4 % there at three times the width, and an interval of ranks
+    (Hodges and Lehmann) falls to 87 % where 20 calm launches meet 6 restless ones. Source: Yuen, Biometrika 61 (1974).
+    """
+    base, candidate = (_trimmed(np.sort(np.asarray(logs, np.float64))) for logs in (baseline_log, candidate_log))
+    difference, variance = candidate[0] - base[0], candidate[1] + base[1]
+    if variance <= 0:
+        return (math.exp(difference),) * 3
+    freedom = variance**2 / (base[1] ** 2 / (base[2] - 1) + candidate[1] ** 2 / (candidate[2] - 1))
+    half = _student_975(freedom) * math.sqrt(variance)
+    return math.exp(difference), math.exp(difference - half), math.exp(difference + half)
+
+
+def _trimmed(ordered: Values) -> tuple[float, float, int]:
+    """Trimmed mean, its variance, and how many values it is of."""
+    count = len(ordered)
+    cut = int(TRIMMED * count)
+    left = count - 2 * cut
+    winsorised = np.clip(ordered, ordered[cut], ordered[count - cut - 1])
+    variance = (count - 1) * float(winsorised.var(ddof=1)) / (left * (left - 1))
+    return float(ordered[cut : count - cut].mean()), variance, left
+
+
+def _student_975(freedom: float) -> float:
+    """97.5 % quantile of Student's t; the degrees of freedom need not be whole."""
+    from scipy.special import stdtrit  # only those who compare pay for it
+
+    return float(stdtrit(freedom, 0.975))
 
 
 def _t_975(freedom: int) -> float:

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from harness.analysis import places, stats
+from harness.analysis import places, series, stats
 from harness.analysis.context import timed_of
 from harness.model.case import ArtifactFacts
 from harness.model.device import Device
@@ -20,6 +20,21 @@ from harness.model.proportion import wilson_interval
 from harness.model.trial import Record, Trial
 from harness.model.verdict import Summary
 
+QUANTILES = {
+    "latency_p50_s": 0.5,
+    "latency_p90_s": 0.9,
+    "latency_p95_s": 0.95,
+    "latency_p99_s": 0.99,
+    "latency_p999_s": 0.999,
+}
+# Of the whole of a launch, from as many inferences as it has.
+STATISTICS: dict[str, Callable[[stats.Values], float]] = {
+    "latency_mean_s": lambda values: float(values.mean()),
+    "latency_mad_s": stats.spread,
+    "latency_jitter_s": stats.jitter,
+    "effective_sample_size": series.effective_size,
+}
+PHASES = {"load_s": "load_s", "first_inference_s": "first_inference_s"}
 Missing = dict[str, str]
 Metrics = dict[str, Summary]
 
@@ -31,8 +46,9 @@ def summarise(record: Record, artifact: ArtifactFacts, device: Device | None = N
     """
     timed = timed_of(record)
     metrics, missing = _latencies(timed)
-    for name, value in _per_launch(timed).items():
-        _put(metrics, missing, name, value or "not recorded by the agent")
+    for name in (*PHASES, "memory_peak_bytes", "memory_added_bytes"):
+        known = [value for value in launch_values(name, timed) if value is not None]
+        _put(metrics, missing, name, _over_launches(name, known) if known else "not recorded by the agent")
     _put(metrics, missing, "accuracy_top1", _accuracy(record, artifact))
     _put(metrics, missing, "agreement_top1", _agreement(artifact))
     for name, found in places.figures(timed, device).items():
@@ -42,6 +58,12 @@ def summarise(record: Record, artifact: ArtifactFacts, device: Device | None = N
     for name, count in counted.items():
         _put(metrics, missing, name, without if count is None else _exact(name, count))
     return metrics, missing
+
+
+def launch_values(name: str, timed: Sequence[Trial]) -> list[float | None]:
+    """A metric's own value of each launch, None where it has none or too few inferences for it; energies are not here,
+    as one launch does not tell where all of them were read (`harness.analysis.places`)."""
+    return [_launch_value(name, trial) for trial in timed]
 
 
 def launch_statistics(trials: Sequence[Trial], statistic: Callable[[stats.Values], float]) -> list[float]:
@@ -57,17 +79,14 @@ def durations(trial: Trial) -> stats.Values:
 def _latencies(timed: Sequence[Trial]) -> tuple[Metrics, Missing]:
     metrics: Metrics = {}
     missing: Missing = {}
-    names = {"latency_p50_s": 0.5, "latency_p90_s": 0.9, "latency_p99_s": 0.99}
     timed = [trial for trial in timed if len(trial.samples)]
     if not timed:
         reason = "no launch of this case finished"
-        return metrics, dict.fromkeys((*names, "latency_mean_s", "throughput_per_s"), reason)
-    for name, q in names.items():
+        return metrics, dict.fromkeys((*QUANTILES, *STATISTICS, "throughput_per_s"), reason)
+    for name, q in QUANTILES.items():
         _put(metrics, missing, name, _percentile(name, timed, q))
-    means = launch_statistics(timed, lambda values: float(values.mean()))
-    metrics["latency_mean_s"] = _over_launches("latency_mean_s", means)
-    rates = [len(trial.samples) / _steady_duration(trial) for trial in timed]
-    metrics["throughput_per_s"] = _over_launches("throughput_per_s", rates)
+    for name in (*STATISTICS, "throughput_per_s"):
+        metrics[name] = _over_launches(name, [value for value in launch_values(name, timed) if value is not None])
     return metrics, missing
 
 
@@ -84,19 +103,20 @@ def _percentile(name: str, timed: Sequence[Trial], q: float) -> Summary | str:
     return Summary(name, "s", len(timed), stats.quantile(pooled, q), None, None, method)
 
 
-def _per_launch(timed: Sequence[Trial]) -> dict[str, Summary | None]:
-    added = [_difference(trial, "after_first_pss_bytes", "before_load_pss_bytes") for trial in timed]
-    return {
-        "load_s": _of_known("load_s", [trial.phases.load_s for trial in timed]),
-        "first_inference_s": _of_known("first_inference_s", [trial.phases.first_inference_s for trial in timed]),
-        "memory_peak_bytes": _of_known("memory_peak_bytes", [t.memory.get("end_peak_rss_bytes") for t in timed]),
-        "memory_added_bytes": _of_known("memory_added_bytes", added),
-    }
-
-
-def _of_known(name: str, values: Sequence[float | None]) -> Summary | None:
-    known = [float(value) for value in values if value is not None]
-    return _over_launches(name, known) if known else None
+def _launch_value(name: str, trial: Trial) -> float | None:
+    count = len(trial.samples)
+    if name in QUANTILES:
+        enough = count >= stats.needed_per_launch(QUANTILES[name])
+        return stats.quantile(durations(trial), QUANTILES[name]) if enough else None
+    if name in STATISTICS:
+        return STATISTICS[name](durations(trial)) if count else None
+    if name == "throughput_per_s":
+        return count / _steady_duration(trial) if count else None
+    if name in PHASES:
+        return getattr(trial.phases, PHASES[name])  # type: ignore[no-any-return]  # s, or None
+    if name == "memory_peak_bytes":
+        return trial.memory.get("end_peak_rss_bytes")
+    return _difference(trial, "after_first_pss_bytes", "before_load_pss_bytes")
 
 
 def _over_launches(name: str, values: Sequence[float]) -> Summary:

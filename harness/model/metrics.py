@@ -32,8 +32,23 @@ _METRICS = (
     Metric("agreement_top1", "1", "higher", "agreement", "share of images with the parent's prediction", "%", 100, 4),
     Metric("latency_p50_s", "s", "lower", "p50", "median latency of one query, host clock, per launch", "ms", 1e3),
     Metric("latency_p90_s", "s", "lower", "p90", "90th percentile of latency (single-stream headline)", "ms", 1e3),
+    Metric("latency_p95_s", "s", "lower", "p95", "95th percentile of latency", "ms", 1e3),
     Metric("latency_p99_s", "s", "lower", "p99", "99th percentile of latency", "ms", 1e3),
+    Metric("latency_p999_s", "s", "lower", "p99.9", "99.9th percentile of latency", "ms", 1e3),
     Metric("latency_mean_s", "s", "lower", "mean", "arithmetic mean of latency", "ms", 1e3),
+    Metric(
+        "latency_mad_s", "s", "lower", "MAD",
+        "median absolute deviation of latency from its median, times 1.4826: a normal spread's standard deviation",
+        "ms", 1e3,
+    ),
+    Metric(
+        "latency_jitter_s", "s", "lower", "jitter",
+        "mean absolute difference of successive latencies (delay variation as of RFC 3393, its mean size)", "ms", 1e3,
+    ),
+    Metric(
+        "effective_sample_size", "1", "higher", "ESS",
+        "inferences over the autocorrelation time of being below the median, per launch: a diagnostic, in no interval",
+    ),
     Metric("throughput_per_s", "1/s", "higher", "throughput", "queries finished over wall time of steady state", "/s"),
     Metric("load_s", "s", "lower", "load", "creating the session from the file, runtime already imported", "ms", 1e3),
     Metric("first_inference_s", "s", "lower", "first", "the first inference after loading", "ms", 1e3),

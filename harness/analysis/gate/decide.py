@@ -1,0 +1,134 @@
+"""From the launch effects of one metric to an outcome with its bounds. Owns the error levels; knows no cell's fate.
+
+Two margins (statistics.md, 4.6): a regression where the lower bound of the slowdown is above the tolerance, a pass
+where the upper one is below the limit, else inconclusive. Bounds are Student's t over launches.
+
+Levels. alpha is for the gate as a whole, split by Bonferroni over metrics x looks. Where a regression has to show
+itself again in fresh launches at level c, a false one needs two independent errors, at most first * c in probability;
+so first = alpha / (metrics * looks * c) spends alpha, and it is never above alpha itself. For 20 metrics and 3 looks
+that is t = 4.5 instead of 8.7 at 6 launches: the same guarantee from half the interval (tests/study/gate_power.py).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+
+from harness.analysis.stats import Values
+from harness.model.gate import FEWEST_LAUNCHES, Outcome, Policy, Rule
+
+LEAST_ERROR = 1e-6  # of the mean effect: figures such as memory may not vary at all (statistics.md, 4.6)
+MOST_LAUNCHES = 60
+# Relative differences below this are rounding, not noise: no real clock repeats a ratio this exactly.
+ROUNDING = 1e-9
+
+
+@dataclass(frozen=True)
+class Levels:
+    """One-sided error levels of one look at one metric. first: of a regression when first seen; again: in the fresh
+    launches; missed: of a pass."""
+
+    first: float
+    again: float
+    missed: float
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """Logarithms; arrays where many are judged at once. low at `first`, high at `missed`; error of the mean."""
+
+    mean: Values
+    low: Values
+    high: Values
+    error: Values
+
+
+def levels_of(policy: Policy, metrics: int) -> Levels:
+    """How the policy's errors are spent over `metrics` (of all cells together) and its looks."""
+    looks = len(policy.looks)
+    bonferroni = policy.alpha / (max(1, metrics) * looks)
+    first = min(policy.alpha, bonferroni / policy.confirm_alpha) if policy.confirm else bonferroni
+    return Levels(first, policy.confirm_alpha, policy.beta / looks)
+
+
+def bounds(effects: Values, first: float, missed: float) -> Bounds:
+    """Bounds of the mean over the last axis (launches)."""
+    count = effects.shape[-1]
+    mean = np.asarray(effects.mean(axis=-1))
+    error = np.maximum(effects.std(axis=-1, ddof=1) / math.sqrt(count), LEAST_ERROR)
+    low, high = mean - t_above(first, count - 1) * error, mean + t_above(missed, count - 1) * error
+    return Bounds(mean, low, high, error)
+
+
+def outcome_of(found: Bounds, rule: Rule) -> Outcome:
+    """Of one metric."""
+    if found.low > math.log1p(rule.tolerance):
+        return "regression"
+    if found.high < -math.log1p(rule.tolerance):
+        return "improvement"
+    return "pass" if found.high < math.log1p(rule.limit) else "inconclusive"
+
+
+def unusable(effects: Sequence[float], unit: str) -> str:
+    """Why no verdict can rest on these effects; empty where one can. unit: of the metric; bytes may be constant."""
+    count = len(effects)
+    if count == 0:
+        return "no launch gave a value"
+    if not all(map(math.isfinite, effects)):
+        return f"{sum(not math.isfinite(one) for one in effects)} of {count} launches gave no number"
+    if count < FEWEST_LAUNCHES:
+        some = "launch" if count == 1 else "launches"
+        return f"{count} {some}: the noise between launches cannot be known from fewer than {FEWEST_LAUNCHES}"
+    if unit != "B" and max(effects) - min(effects) < ROUNDING:
+        return f"all {count} launches gave the same ratio to the last digit: a clock that does not measure"
+    return ""
+
+
+def confirms(fresh: Sequence[float], rule: Rule, again: float) -> bool:
+    """Whether fresh launches show the regression again: their lower bound at level `again` is above the tolerance."""
+    found = bounds(np.asarray(fresh, np.float64), again, 0.5)
+    return bool(found.low > math.log1p(rule.tolerance))
+
+
+def p_above(found: Bounds, count: int, threshold: float) -> float:
+    """One-sided p of a mean above `threshold` (a logarithm)."""
+    from scipy.special import stdtr
+
+    return float(stdtr(count - 1, -(found.mean - threshold) / found.error))
+
+
+def detectable(sigma: float, count: int, rule: Rule, levels: Levels, power: float = 0.95) -> float:
+    """The smallest slowdown, relative, that `count` launches of noise `sigma` (log) find with that power. Kept simple,
+    as in statistics.md, 4.4: tolerance + (t_first + t_power) sigma / sqrt(n)."""
+    quantiles = t_above(levels.first, count - 1) + t_above(1 - power, count - 1)
+    return math.expm1(math.log1p(rule.tolerance) + quantiles * max(sigma / math.sqrt(count), LEAST_ERROR))
+
+
+def launches_needed(sigma: float, rule: Rule, levels: Levels, power: float = 0.95) -> int | None:
+    """The fewest launches, from 6, after which a slowdown of the limit is detectable; None above 60."""
+    for count in range(6, MOST_LAUNCHES + 1):
+        if detectable(sigma, count, rule, levels, power) <= rule.limit:
+            return count
+    return None
+
+
+def holm(p_values: Sequence[float]) -> tuple[float, ...]:
+    """Holm's adjusted p, in the given order; for display. Source: S. Holm, Scand. J. Statist. 6 (1979)."""
+    order = sorted(range(len(p_values)), key=lambda i: p_values[i])
+    adjusted, running = [0.0] * len(p_values), 0.0
+    for rank, i in enumerate(order):
+        running = max(running, min(1.0, (len(p_values) - rank) * p_values[i]))
+        adjusted[i] = running
+    return tuple(adjusted)
+
+
+@cache
+def t_above(level: float, freedom: int) -> float:
+    """The value that Student's t exceeds with probability `level`."""
+    from scipy.special import stdtrit  # late: `harness --help` needs no scipy
+
+    return -float(stdtrit(freedom, level))

@@ -1,0 +1,150 @@
+"""What a comparison and a gate say: values that analysis makes and every output draws from.
+
+Effects are natural logarithms of candidate over baseline, turned so that positive is worse, one per launch (a pair of
+fresh processes); per cent appear in the formatters alone. Terms: tolerance (tau) is the slowdown that is accepted,
+limit (delta) the smallest one that must never slip through; statistics.md, sections 4.5 and 4.6.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from harness.errors import UsageError
+from harness.model.codec import Json
+
+# What a gate concludes of one metric of one cell, and, in the order of gravity, of all of them.
+Outcome = Literal["invalid", "regression", "inconclusive", "pass", "improvement"]
+# paired: both measured together now; stored: against figures of the same machine; counted: exact counts, no time.
+Design = Literal["paired", "stored", "counted"]
+# What a comparison says of a change against the practical margin.
+Side = Literal["better", "worse", "same", "unclear"]
+GRAVITY: tuple[Outcome, ...] = ("invalid", "regression", "inconclusive", "pass", "improvement")
+# Under this many launches a standard deviation says nothing: no verdict.
+FEWEST_LAUNCHES = 3
+
+
+@dataclass(frozen=True)
+class Rule:
+    """How one metric is judged. tolerance and limit are relative (0.02 is 2 %); least_change in the metric's unit: a
+    smaller one never counts. cells: patterns (with *) of variants; empty: all. better: None for the registry's word.
+
+    required: not measured on either side is invalid; else it is noted and left out. only_alarms: it can raise an alarm,
+    but its being inconclusive holds nothing up; meant for tails, which a gate of seconds cannot clear.
+    """
+
+    metric: str
+    tolerance: float
+    limit: float
+    least_change: float = 0.0
+    cells: tuple[str, ...] = ()
+    better: Literal["lower", "higher"] | None = None
+    required: bool = True
+    only_alarms: bool = False
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.tolerance < self.limit < math.inf:
+            raise UsageError(
+                f"{self.metric}: tolerance {self.tolerance} must be 0 or more and below limit {self.limit}"
+            )
+        if not 0 <= self.least_change < math.inf:
+            raise UsageError(f"{self.metric}: least_change {self.least_change} must be 0 or more")
+
+
+@dataclass(frozen=True)
+class Policy:
+    """alpha: chance that a gate run with nothing worse than its tolerances reports a regression, over all its metrics
+    and cells; beta: chance, per metric, that a slowdown of the limit passes. looks: numbers of launches after which it
+    is looked at. confirm: fresh launches that a regression must show itself in again, each time at confirm_alpha; 0:
+    none, and all of alpha is then spent on the first sight of it."""
+
+    rules: tuple[Rule, ...]
+    alpha: float = 0.01
+    beta: float = 0.05
+    looks: tuple[int, ...] = (6, 10, 16)
+    confirm: int = 6
+    confirm_alpha: float = 0.05
+    inconclusive: Literal["fails", "passes"] = "fails"
+    budget_s: float = 300.0
+
+    def __post_init__(self) -> None:
+        for name in ("alpha", "beta", "confirm_alpha"):
+            if not 0 < getattr(self, name) < 0.5:
+                raise UsageError(f"{name} {getattr(self, name)} must lie between 0 and 0.5")
+        if not self.looks or self.looks[0] < FEWEST_LAUNCHES or list(self.looks) != sorted(set(self.looks)):
+            raise UsageError(f"looks {list(self.looks)} must rise and begin at {FEWEST_LAUNCHES} launches or more")
+        if self.confirm and self.confirm < FEWEST_LAUNCHES:
+            raise UsageError(f"confirm {self.confirm} must be 0 or at least {FEWEST_LAUNCHES} launches")
+        if not self.rules:
+            raise UsageError("a policy needs at least one rule")
+        if not self.budget_s > 0:
+            raise UsageError(f"budget_s {self.budget_s} must be above 0")
+
+
+@dataclass(frozen=True)
+class Decision:
+    """One metric of one cell. change, low, high: relative, positive is worse; low at the level of the whole gate, high
+    at that of beta; None where nothing supports them. p: of a change above the tolerance, for display. detectable: the
+    smallest change that this many launches would have found. reason: one sentence.
+
+    confirmed: None where no confirmation was asked. tail_only: the median is unmoved and the tail is not.
+    """
+
+    cell: str
+    metric: str
+    outcome: Outcome
+    n: int
+    reason: str
+    change: float | None = None
+    low: float | None = None
+    high: float | None = None
+    p: float | None = None
+    detectable: float | None = None
+    baseline: float | None = None
+    candidate: float | None = None
+    confirmed: bool | None = None
+    tail_only: bool = False
+    effects: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
+class GateResult:
+    """A gate run. `conditions`: what differs between the two sides; `facts`: machine, versions, seed, order of blocks,
+    seconds taken; notes: sentences for people."""
+
+    design: Design
+    outcome: Outcome
+    reason: str
+    baseline: str
+    candidate: str
+    decisions: tuple[Decision, ...]
+    conditions: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    facts: Mapping[str, Json] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A metric of one cell in two runs: ratio candidate over baseline with its 95 % interval, and what it amounts to
+    against the margin (relative). missing: why there is none."""
+
+    cell: str
+    metric: str
+    side: Side
+    margin: float
+    baseline: float | None = None
+    candidate: float | None = None
+    ratio: float | None = None
+    low: float | None = None
+    high: float | None = None
+    n: int = 0
+    method: str = ""
+    missing: str = ""
+
+
+def gravest(outcomes: Iterable[Outcome]) -> Outcome:
+    """The outcome of a whole: its gravest part's. Of nothing: invalid, as nothing was judged."""
+    present = set(outcomes)
+    return next((one for one in GRAVITY if one in present), "invalid")
