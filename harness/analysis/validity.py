@@ -13,6 +13,7 @@ from harness.analysis import (
     machine_checks,
     output_checks,
     power_checks,
+    state_checks,
     throttle_checks,
 )
 from harness.analysis.context import Context
@@ -42,6 +43,12 @@ CHECKS: Sequence[Callable[[Context], Iterator[Finding]]] = (
 
 
 def findings(context: Context) -> tuple[Finding, ...]:
-    """All checks, in the order of the lists: what executed and what held it back, the list above, power."""
-    every = (*execution_checks.CHECKS, *throttle_checks.CHECKS, *CHECKS, power_checks.power_findings)
+    """All checks, in the order of the lists: what executed, what held it back, the state, the list above, power."""
+    every = (
+        *execution_checks.CHECKS,
+        *throttle_checks.CHECKS,
+        *state_checks.CHECKS,
+        *CHECKS,
+        power_checks.power_findings,
+    )
     return tuple(finding for check in every for finding in check(context))
