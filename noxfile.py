@@ -62,6 +62,20 @@ def agent36(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def emulated_board(session: nox.Session) -> None:
+    """The suite on an arm64 board that qemu plays, over SSH: nox -s emulated_board -- --data DIR (as root)"""
+    session.install("-e", ".[dev]", "pip")
+    session.run("python", "-m", "tests.emulated.run", *session.posargs)
+
+
+@nox.session(default=False)
+def soak(session: nox.Session) -> None:
+    """Kills at random moments of runs over a real SSH link: nox -s soak -- [KILLS] [SEED]"""
+    session.install("-e", ".[dev]")
+    session.run("python", "-m", "tests.soak", *session.posargs)
+
+
+@nox.session(default=False)
 def overhead(session: nox.Session) -> None:
     """What the harness itself costs, as ratios from one interleaved run. Run it on a quiet machine."""
     session.install("-e", ".[dev,overhead]")

@@ -47,38 +47,53 @@ def plain(text: str) -> None:
 
 
 class RunView(AbstractContextManager["RunView"]):
-    """The progress of a run; call it with each Progress."""
+    """The progress of a run: one line for each board."""
 
     def __init__(self) -> None:
-        self._console, self._told = Terminal(stderr=True), False
-        self._bar = Bar(
+        self.console = Terminal(stderr=True)
+        self.bar = Bar(
             TextColumn("{task.description}"),
             BarColumn(),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
-            console=self._console,
+            console=self.console,
         )
-        self._task = self._bar.add_task("starting", total=None)
 
     def __enter__(self) -> RunView:
-        self._bar.start()
+        self.bar.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._bar.stop()
+        self.bar.stop()
+
+    def board(self, name: str) -> BoardView:
+        """The line of a board; `name` stands before all that is said of it, empty where there is only one."""
+        return BoardView(self, f"{printable(name)}: " if name else "")
+
+
+class BoardView:
+    """A watcher (harness.stages.Watcher): shows each Progress, and says what was told."""
+
+    def __init__(self, view: RunView, prefix: str) -> None:
+        self._view, self._prefix, self._told = view, prefix, False
+        self._task = view.bar.add_task(f"{prefix}starting", total=None)
 
     def __call__(self, progress: Progress) -> None:
         """Advance; a failed trial is said at once."""
         if progress.resumed and not self._told:
             self._told = True
             there = f"{progress.resumed} of {progress.total} trials are there"
-            self._console.print(f"going on with an interrupted run: {there}")
+            self._view.console.print(f"{self._prefix}going on with an interrupted run: {there}")
         planned = progress.planned
-        text = f"{printable(progress.case.variant)} {planned.mode} {planned.launch + 1}"
-        self._bar.update(self._task, description=text, completed=progress.number, total=progress.total)
+        text = f"{self._prefix}{printable(progress.case.variant)} {planned.mode} {planned.launch + 1}"
+        self._view.bar.update(self._task, description=text, completed=progress.number, total=progress.total)
         if progress.finished is not None and progress.finished.status == "failed":
             first = progress.finished.message.splitlines()[0]
-            self._console.print(f"[red]failed[/red] {text}: {printable(first)}")
+            self._view.console.print(f"[red]failed[/red] {text}: {printable(first)}")
+
+    def tell(self, text: str) -> None:
+        """A line that stays."""
+        self._view.console.print(f"{self._prefix}{printable(text)}", soft_wrap=True)
 
 
 def print_plan(plan: Plan) -> None:

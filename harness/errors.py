@@ -8,8 +8,11 @@ HarnessError                 anything said to a user on purpose; carries the exi
 |  '- DataError         (2)  a data set that is absent, altered or incomplete
 |- StoreError           (2)  the results folder cannot be read or written
 |  '- NewerSchema       (2)  written by a later version of the harness
+|- ReachError           (2)  a board cannot be reached, lets nobody in, or cannot run the agent
+|- BoardBusy            (2)  another run holds the board
 |- BuildError           (2)  a variant could not be trained, exported or quantized
 |- AgentError           (3)  the agent failed, died or broke the protocol; carries the remote traceback
+|  '- LinkLost          (3)  nobody answers at the board's end any more
 '- NothingMeasured      (3)  the run ended without one valid trial
 """
 
@@ -67,13 +70,29 @@ class BuildError(HarnessError):
 
 
 class AgentError(HarnessError):
-    """The agent failed, died or broke the protocol."""
+    """The agent failed, died or broke the protocol. `status`: how its process ended, where it did."""
 
     exit_code = EXIT_NOTHING_VALID
 
-    def __init__(self, kind: str, message: str, remote_traceback: str = "") -> None:
-        self.kind, self.remote_traceback = kind, remote_traceback
+    def __init__(self, kind: str, message: str, remote_traceback: str = "", status: int | None = None) -> None:
+        self.kind, self.remote_traceback, self.status = kind, remote_traceback, status
         super().__init__(message)
+
+
+class LinkLost(AgentError):
+    """The link to the board broke, or the steward at its end is gone. What was finished there is kept there."""
+
+
+class ReachError(HarnessError):
+    """A board cannot be reached, lets nobody in, or cannot run the agent. `passing`: it may answer a little later."""
+
+    def __init__(self, message: str, *, passing: bool = False) -> None:
+        self.passing = passing
+        super().__init__(message)
+
+
+class BoardBusy(HarnessError):
+    """Another run holds the board."""
 
 
 class NothingMeasured(HarnessError):

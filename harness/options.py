@@ -32,16 +32,26 @@ class PowerLog:
 
 @dataclass(frozen=True)
 class Options:
-    """`data`: the data folder; `data_named`: the user named it, so its absence is an error and not a missing figure."""
+    """`data`: the data folder; `data_named`: the user named it, so its absence is an error and not a missing figure.
+
+    devices: names, sites or files, at least one. host: the one board's address, or registry.HERE. sites: where their
+    addresses are, None where there is no place for them; sites_named: as data_named. power_mode: None leaves the device
+    file's. backends: empty means the suite's.
+    """
 
     command: tuple[str, ...]
     suite: str
-    device: str
+    devices: tuple[str, ...]
     results: Path
     cache: Path
     data: Path
     data_named: bool = False
+    host: str | None = None
+    sites: Path | None = None
+    sites_named: bool = False
+    power_mode: str | None = None
     variants: tuple[str, ...] = ()
+    backends: tuple[str, ...] = ()
     scenarios: tuple[str, ...] = ()
     models: tuple[str, ...] = ()
     shapes: tuple[str, ...] = ()
@@ -52,3 +62,8 @@ class Options:
     json: str | None = None
     download: bool = False
     power_log: PowerLog | None = None
+
+    @property
+    def device(self) -> str:
+        """The first of them, for a verb that takes one."""
+        return self.devices[0]

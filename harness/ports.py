@@ -15,7 +15,11 @@ from harness.model.verdict import RunResult
 
 
 class Session(Protocol):
-    """A loaded model in the agent. `clock` is the one its steps are timed with."""
+    """A loaded model in the agent. `clock` is the one its steps are timed with.
+
+    One whose device keeps time also has `device_s() -> float`: seconds that the device took for the last step, by its
+    own events; asked after the step was timed.
+    """
 
     clock: Callable[[], float]
 
@@ -39,7 +43,11 @@ class Session(Protocol):
 
 
 class Backend(Protocol):
-    """A runtime in the agent."""
+    """A runtime in the agent.
+
+    One that keeps an account also has `profile(artifact, options, arrays)`; one that builds what it runs also has
+    `prepare(artifact, options) -> bool`, which does so where it is not done and says whether it did.
+    """
 
     name: str
 
@@ -119,19 +127,28 @@ class Conversation(Protocol):
 
 
 class Transport(Protocol):
-    """How the host reaches a board."""
+    """How the host reaches a board. All raise ReachError where they cannot; nothing is opened before the first use.
+
+    folder: where files are kept there, absolute; lease_folder: where the board's lease lies.
+    """
+
+    @property
+    def folder(self) -> str:
+        """The board's folder, as a path there."""
+
+    lease_folder: str
 
     def put(self, source: Path, target: str) -> str:
         """Copy a file to the board unless it is there; returns its path on the board. Targets carry content hashes."""
 
     def get(self, source: str, target: Path) -> None:
-        """Fetch a file from the board and remove it there."""
-
-    def scratch(self, name: str) -> str:
-        """A path on the board for a file that the agent will write."""
+        """Fetch a file from the board."""
 
     def talk(self, arguments: Sequence[str]) -> Conversation:
         """Start the agent archive with these arguments."""
+
+    def close(self) -> None:
+        """End the connection, where there is one."""
 
 
 class Reporter(Protocol):

@@ -1,6 +1,6 @@
 """Variants to artifacts: released beside the suite, built in the cache, or a file of the user's. Measures nothing.
 
-A variant that resolves to nothing gets the reason with the command that would change it.
+A variant that resolves to nothing gets the reason with the command that would change it, and so does a form of it.
 """
 
 from __future__ import annotations
@@ -9,13 +9,15 @@ import dataclasses
 import hashlib
 import json
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from harness.artifacts import forms as made_forms
 from harness.artifacts import locks, onnx_file
-from harness.errors import ModelError, UsageError
-from harness.model.case import ArtifactFacts, Suite, Variant
+from harness.errors import BuildError, ModelError, UsageError
+from harness.model.backend import ONNX_FORMS, Form
+from harness.model.case import ArtifactFacts, Case, Suite, Variant
 from harness.plan import Resolved
 
 
@@ -30,14 +32,25 @@ class Source:
 
 @dataclass(frozen=True)
 class Resolution:
-    """Per variant: what a plan needs, or the reason why it is not there; and where the files of the former lie."""
+    """Per variant: what a plan needs, or the reason why it is not there; and where the files of the former lie.
+
+    forms: where the same weights in another form lie, by the hash of that file.
+    """
 
     artifacts: Mapping[str, Resolved | str]
     sources: Mapping[str, Source]
+    forms: Mapping[str, Source] = field(default_factory=dict)
+
+    def source(self, case: Case) -> Source:
+        """The files that a case runs."""
+        return self.forms.get(case.artifact_sha256) or self.sources[case.variant]
 
 
-def resolve(suite: Suite, folder: Path, cache: Path) -> Resolution:
-    """Look up every variant. Raises ModelError for a file that the user named and that cannot be used."""
+def resolve(suite: Suite, folder: Path, cache: Path, forms: Collection[Form] = ()) -> Resolution:
+    """Look up every variant, and its `forms`. Raises ModelError for a file that the user named and that cannot be used.
+
+    A form that needs no torch is made here; one that does is only looked up, with the command that makes it.
+    """
     released = locks.released_recipes(folder.parent)
     locked = locks.read_lock(folder.with_suffix(".lock.json"))
     artifacts: dict[str, Resolved | str] = {}
@@ -49,7 +62,54 @@ def resolve(suite: Suite, folder: Path, cache: Path) -> Resolution:
             artifacts[variant.name] = found
         else:
             artifacts[variant.name], sources[variant.name] = found
-    return Resolution(artifacts, sources)
+    formed: dict[str, Source] = {}
+    for name, source in sources.items():
+        resolved = artifacts[name]
+        if forms and isinstance(resolved, Resolved) and resolved.inputs:
+            artifacts[name] = _with_forms(suite, resolved, source, (cache, sorted(forms)), formed)
+    return Resolution(artifacts, sources, formed)
+
+
+def _with_forms(
+    suite: Suite, resolved: Resolved, source: Source, wanted: tuple[Path, list[Form]], formed: dict[str, Source]
+) -> Resolved:
+    cache, forms = wanted
+    facts = resolved.facts
+    found: dict[str, ArtifactFacts | str] = {}
+    for form in forms:
+        made = _form(suite, facts, source, cache, form)
+        if isinstance(made, str):
+            found[form] = made
+        else:
+            found[form] = dataclasses.replace(
+                facts, file=made.path.name, sha256=made.sha256, size_bytes=made.size_bytes
+            )
+            formed[made.sha256] = Source(made.path.parent, (made.path.name,), made.sha256)
+    return dataclasses.replace(resolved, forms=found)
+
+
+def _form(suite: Suite, facts: ArtifactFacts, source: Source, cache: Path, form: Form) -> made_forms.Made | str:
+    from harness.variants import forms as making  # onnx is heavy
+
+    made = made_forms.find(cache, facts.sha256, form)
+    if made is not None:
+        return made
+    reason = making.why_not(facts, form)
+    if reason is not None:
+        return f"it {reason}"
+    if len(source.files) > 1:
+        return "its weights lie beside it; save the model as one file"
+    if form not in ONNX_FORMS:
+        named = f"{suite.name} --variant {facts.variant}" if facts.recipe_id else f"--model {_path(source)}"
+        return f"it has no torch program; make one with: harness build {named} --form {form}"
+    try:
+        return making.make(cache, facts, _path(source), form)
+    except BuildError as error:
+        return str(error)
+
+
+def _path(source: Source) -> Path:
+    return source.folder / source.files[0]
 
 
 def adhoc_suite(files: tuple[str, ...], shapes: Mapping[str, tuple[int, ...]]) -> Suite:

@@ -11,30 +11,33 @@ import subprocess
 import sys
 from array import array
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
+from typing import Protocol
 
 import harness
 from harness import places, registry
 from harness.attachments import with_attached
 from harness.board import material, pack
+from harness.board.hold import Board, Hold, Patience
+from harness.board.job import Job, Material
 from harness.board.reference import reference_signature
-from harness.board.runner import Board, Job, Material, probe, run_trial, utc_now
+from harness.board.runner import probe, run_trial, utc_now
 from harness.board.transports import connect
 from harness.datasets import cifar10
 from harness.datasets.split import Split
 from harness.errors import AgentError, DataError, DeviceFileError, NothingMeasured, UsageError
 from harness.model.case import Case, Plan, PlannedTrial
 from harness.model.codec import Json, content_id, to_json
-from harness.model.device import Device, stranger
+from harness.model.device import stranger
 from harness.model.run import RUN_SCHEMA, Run, trial_id
 from harness.model.trial import Record, Trial
 from harness.model.verdict import RunResult
 from harness.options import Options
 from harness.plan import Choice, Instrument, chosen, make_plan, without_backends
+from harness.registry import Target
 from harness.resolve import Resolution, adhoc_suite, parse_shapes, resolve
 from harness.store import store
 
@@ -48,7 +51,7 @@ class Planned:
     """A plan with what is needed to carry it out. `split`: the accuracy images, where they are at hand."""
 
     plan: Plan
-    device: Device
+    target: Target
     resolution: Resolution
     split: Split | None
 
@@ -65,12 +68,18 @@ class Progress:
     resumed: int
 
 
-Show = Callable[[Progress], None]
+class Watcher(Protocol):
+    """Whoever looks on while a board is measured."""
+
+    def __call__(self, progress: Progress) -> None:
+        """A trial begins, or has ended."""
+
+    def tell(self, text: str) -> None:
+        """Something happened that a person wants to know: a link broke, a board was restarted."""
 
 
-def plan_run(options: Options) -> Planned:
+def plan_run(options: Options, target: Target) -> Planned:
     """Everything that can be decided without the board. UsageError and its kin for whatever is wrong with the input."""
-    device = registry.load_device(options.device)
     if options.models:
         suite, folder = adhoc_suite(options.models, parse_shapes(options.shapes)), Path.cwd() / "(no suite)"
     else:
@@ -81,27 +90,41 @@ def plan_run(options: Options) -> Planned:
     resolution = resolve(suite, folder, options.cache)
     split = _accuracy_images(options) if suite.dataset == cifar10.NAME else None
     choice = Choice(
-        options.variants, options.scenarios, options.quick, options.seed, split is not None, options.budget_s
+        variants=options.variants,
+        scenarios=options.scenarios,
+        quick=options.quick,
+        seed=options.seed,
+        accuracy=split is not None,
+        budget_s=options.budget_s,
+        backends=options.backends,
     )
     instrument = Instrument(harness.__version__, pack.archive()[1])
-    return Planned(make_plan(suite, device, resolution.artifacts, choice, instrument), device, resolution, split)
+    return Planned(make_plan(suite, target.device, resolution.artifacts, choice, instrument), target, resolution, split)
 
 
 def reach(planned: Planned, options: Options) -> tuple[Planned, Board]:
     """The board, asked what it has; cases of backends that it lacks become skips, and the rest of the plan is tied to
     what it said, so that a run is resumed only on the same machine with the same runtimes."""
-    board = board_of(planned.device, options.cache)
-    answer = ask(board, options.device)
-    said = stranger(planned.device, answer["facts"])
+    board = board_of(planned.target, options.cache)
+    backends = sorted({case.backend for case in planned.plan.cases})
+    answer = ask(board, planned.target.name, lambda board: probe(board, backends))
+    said = stranger(board.device, answer["facts"])
     if said is not None:
-        raise UsageError(
-            f"this machine says it is {said!r}, which is no {planned.device.title}: run the harness on the board "
-            "itself, or measure this machine with --device localhost"
-        )
+        raise UsageError(_stranger(planned.target, said))
     plan = without_backends(planned.plan, answer["backends_unavailable"])
     hardware = {name: answer["facts"].get(name) for name in SAME_MACHINE}
     plan = dataclasses.replace(plan, board_id=content_id({"hardware": hardware, "runtimes": answer["backends"]}))
     return dataclasses.replace(planned, plan=plan), board
+
+
+def _stranger(target: Target, said: str) -> str:
+    title = target.device.title
+    if target.site is None:
+        return (
+            f"this machine says it is {said!r}, which is no {title}: give the board's address (--host user@address), or "
+            "measure this machine with --device localhost"
+        )
+    return f"{target.site.address} says it is {said!r}, which is no {title}: check the address, or name another --device"
 
 
 def with_references(planned: Planned, board: Board, options: Options) -> Planned:
@@ -109,7 +132,7 @@ def with_references(planned: Planned, board: Board, options: Options) -> Planned
 
     They are computed on this machine, whatever the board is: a second opinion from another one is worth more.
     """
-    here = board if board.device.transport == "local" else board_of(registry.load_device("localhost"), options.cache)
+    here = board if planned.target.site is None else board_of(Target(registry.load_device(registry.DEFAULT_DEVICE), None), options.cache)
     artifacts = dict(planned.plan.artifacts)
     for case in planned.plan.cases:
         if case.inputs and artifacts[case.id].signature is None:
@@ -118,11 +141,11 @@ def with_references(planned: Planned, board: Board, options: Options) -> Planned
     return dataclasses.replace(planned, plan=dataclasses.replace(planned.plan, artifacts=artifacts))
 
 
-def ask(board: Board, name: str) -> dict[str, Json]:
-    """What the board answers to a probe. DeviceFileError where `name` lists what the agent has never heard of, or sets
+def ask(board: Board, name: str, question: Callable[[Board], dict[str, Json]] = probe) -> dict[str, Json]:
+    """What the board answers. DeviceFileError where `name` lists what the agent has never heard of, or sets
     options that a collector refuses."""
     try:
-        return probe(board)
+        return question(board)
     except DeviceFileError as error:
         raise DeviceFileError(f"device {name}: {error}") from None
     except AgentError as error:
@@ -131,9 +154,9 @@ def ask(board: Board, name: str) -> dict[str, Json]:
         raise DeviceFileError(f"device {name} lists what this harness does not have: {error}") from None
 
 
-def board_of(device: Device, cache: Path) -> Board:
-    """The device within reach, through its transport."""
-    return Board(device, connect(device.transport, places.writable(board_folder(cache), "--cache"), sys.executable))
+def board_of(target: Target, cache: Path) -> Board:
+    """The device within reach, through its transport. Nothing is opened yet."""
+    return Board(target.device, connect(target.site, places.writable(board_folder(cache), "--cache"), sys.executable))
 
 
 def board_folder(cache: Path) -> Path:
@@ -141,45 +164,42 @@ def board_folder(cache: Path) -> Path:
     return cache / "board"
 
 
-def measure(planned: Planned, board: Board, options: Options, show: Show) -> Path:
+def measure(planned: Planned, board: Board, options: Options, watcher: Watcher) -> Path:
     """Run what is planned and not yet stored; returns the run's folder. Each trial is stored before the next starts.
 
-    NothingMeasured if the plan is empty. KeyboardInterrupt passes through: what was stored stays, and the same
-    command goes on.
+    NothingMeasured if the plan is empty, BoardBusy where another run has the board. KeyboardInterrupt and LinkLost pass
+    through: what was stored stays, and the same command goes on, with what the board finished meanwhile.
     """
     plan = planned.plan
     if not plan.cases:
         raise NothingMeasured(_why_nothing(plan))
     root = places.writable(options.results, "--results")
-    with lease(planned.device, options):
-        planned = with_references(planned, board, options)
-        plan = planned.plan
-        resumed = store.resumable(root, plan.id)
-        run = resumed or new_run(planned, options)
+    planned = with_references(planned, board, options)
+    resumed = store.resumable(root, plan.id)
+    run = resumed or new_run(planned, options)
+    with Hold(board, run.id, Patience(tell=watcher.tell)) as hold:
         folder = root / run.id if resumed else store.begin(root, run)
         with store.held(folder):
-            _run_trials(board, planned, options, (run, folder, show))
+            _run_trials(hold, planned, options, (run, folder, watcher))
+        hold.drop(None)
     return folder
 
 
-def lease(device: Device, options: Options) -> AbstractContextManager[None]:
-    """Hold the board: two runs at once would measure each other. StoreError where another process has it."""
-    busy = f"{device.name} is being measured by another harness process; wait until it has ended"
-    return places.held(board_folder(options.cache), busy)
-
-
-def _run_trials(board: Board, planned: Planned, options: Options, to: tuple[Run, Path, Show]) -> None:
-    run, folder, show = to
+def _run_trials(hold: Hold, planned: Planned, options: Options, to: tuple[Run, Path, Watcher]) -> None:
+    run, folder, watcher = to
     plan, done = planned.plan, store.finished_trials(folder)
-    materials = _materials(board, planned, options)
+    materials = hold.sending(lambda board: _materials(board, planned, options))
+    hold.calm(whole=True)
     for number, trial in enumerate(plan.trials):
         if trial_id(run.id, trial) in done:
             continue
         case = plan.case(trial.case_id)
-        show(Progress(number, len(plan.trials), case, trial, None, len(done)))
-        finished = run_trial(board, Job(run.id, case, trial, number, materials[case.id]))
+        watcher(Progress(number, len(plan.trials), case, trial, None, len(done)))
+        hold.calm()
+        finished = run_trial(hold, Job(run.id, case, trial, number, materials[case.id]))
         store.append(folder, finished)
-        show(Progress(number + 1, len(plan.trials), case, trial, finished, len(done)))
+        hold.drop(finished.id)
+        watcher(Progress(number + 1, len(plan.trials), case, trial, finished, len(done)))
     trials = store.read(folder).trials
     store.finish(folder, utc_now(), len(trials), sum(trial.status == "failed" for trial in trials))
 
@@ -242,7 +262,7 @@ def new_run(planned: Planned, options: Options) -> Run:
         id=f"{compact}-{planned.plan.id[:8]}",
         plan_id=planned.plan.id,
         plan=planned.plan,
-        device=planned.device,
+        device=planned.target.device,
         started_utc=f"{started:%Y-%m-%dT%H:%M:%SZ}",
         command=options.command,
         versions=_versions(),

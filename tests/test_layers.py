@@ -17,8 +17,9 @@ ROOT = Path(harness.__file__).parent
 LAYERS = (
     ("__main__",),
     ("cli",),
+    ("arguments",),
     ("verbs",),
-    ("console",),
+    ("console", "fleet"),
     ("stages",),
     ("report",),
     ("analysis",),

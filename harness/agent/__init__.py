@@ -4,6 +4,6 @@ The same files run as ``harness.agent`` on the host and, packed into one archive
 inside are relative. It measures and reports; it never decides what a number means.
 """
 
-# 2: options of collectors, idle windows, profiles. Raised whenever a request or a reply changes; both sides refuse
+# 3: stewards, numbered requests, power windows. Raised whenever a request or a reply changes; both sides refuse
 # another number.
-PROTOCOL = 2
+PROTOCOL = 3

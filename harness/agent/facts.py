@@ -51,6 +51,7 @@ def present_state(root):
         "load_average_1min": float(load[0]) if load else None,
         "memory_available_bytes": _meminfo(root, "MemAvailable"),
         "swap_used_bytes": total - free if total is not None and free is not None else None,
+        "zram_bytes": _zram_bytes(root),
         "address_randomization": read_text(under(root, "proc/sys/kernel/randomize_va_space")),
     }
     return {key: value for key, value in found.items() if value is not None}
@@ -69,6 +70,12 @@ def _governors(root):
 def _meminfo(root, key):
     match = re.search(r"^{}:\s+(\d+) kB".format(key), read_text(under(root, "proc/meminfo")) or "", re.MULTILINE)
     return int(match.group(1)) * 1024 if match else None
+
+
+def _zram_bytes(root):
+    """Swap that is compressed memory, as Jetsons have it by default; None where there is none."""
+    sizes = re.findall(r"^/dev/zram\S*\s+\S+\s+(\d+)", read_text(under(root, "proc/swaps")) or "", re.MULTILINE)
+    return sum(int(size) for size in sizes) * 1024 or None
 
 
 def _emulated(root, machine):

@@ -1,23 +1,34 @@
 """The request loop: one JSON line in, one JSON line out, one trial per process. Owns the order of a trial's phases.
 
-stdout is taken away first: whatever a library prints goes to stderr and cannot corrupt the protocol.
+Run with a mode's name it is another process of the same archive: MODES. stdout is taken away first: whatever a library prints goes to stderr and cannot corrupt the protocol.
 """
 
 import json
 import os
+import shutil
 import signal
 import sys
 import time
 
-from . import PROTOCOL, backends, facts, measure, outputs, scenarios, sensors, state, wire
+from . import PROTOCOL, backends, facts, guard, kept, measure, outputs, scenarios, sensors, state, steward, window, wire
 from .collectors.process import memory_now
+from .controls import rights, setting
 from .tables import resolve
 
 
+# Each takes the command that starts this archive, and its own arguments.
+MODES = {
+    "sensors": lambda _launch, settings: sensors.main(json.loads(settings)),
+    "steward": steward.main,
+    "guard": lambda _launch, path, root: guard.main(path, root),
+    "kept": kept.main,
+}
+
+
 def main(argv):
-    """`agent sensors SETTINGS` is the sensor process; without arguments, serve requests from stdin until "bye"."""
-    if argv[1:2] == ["sensors"]:
-        return sensors.main(json.loads(argv[2]))
+    """`agent MODE ARGUMENTS..` is a process of that kind; without a mode, serve requests from stdin until "bye"."""
+    if len(argv) > 1:
+        return MODES[argv[1]](_launch(argv[0]), *argv[2:])
     replies = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     sys.stdout = sys.stderr
@@ -27,7 +38,7 @@ def main(argv):
             request = wire.decode(line)
             # A host that was killed cannot end a request that hangs; the alarm's default action can.
             signal.alarm(max(1, int(request["deadline_s"])))
-            replies.write(wire.encode(agent.answer(request)) + "\n")
+            replies.write(wire.encode(dict(agent.answer(request), n=request.get("n"))) + "\n")
             replies.flush()
             signal.alarm(0)
             if request["do"] == "bye":
@@ -44,10 +55,12 @@ class Agent:
         self._launch = launch
         self._root = "/"
         self._sensors = None
+        self._sensed = {}
         self._session = None
         self._requests = {
             "hello": self.hello,
             "probe": self.probe,
+            "examine": self.examine,
             "prepare": self.prepare,
             "load": self.load,
             "infer": self.infer,
@@ -93,6 +106,16 @@ class Agent:
                 found["backends_unavailable"][name] = reason
         return found
 
+    def examine(self, folder):
+        """For doctor: rights, the present value of all that can be set, room on the disk of `folder`, and the time."""
+        machine = setting.machine(self._root, folder)
+        return {
+            "rights": rights.root_without_password(self._root),
+            "state": setting.present(machine),
+            "disk_free_bytes": shutil.disk_usage(folder).free,
+            "epoch_s": time.time(),
+        }
+
     def prepare(self, affinity, nice, sensor_settings):
         """Start the sensors on other cores, then pin this process. sensor_settings None: measure without sensors."""
         found = {}
@@ -101,7 +124,7 @@ class Agent:
             self._sensors = sensors.SensorProcess(self._launch, settings)
         found["in_force"], found["problems"] = state.apply(affinity, nice)
         if self._sensors is not None:
-            found["sensors"] = self._sensors.ready()
+            found["sensors"] = self._sensed = self._sensors.ready()
         found["state"] = facts.present_state(self._root)
         return found
 
@@ -132,12 +155,15 @@ class Agent:
         signature, finite = outputs.signature(self._session.outputs())
         return {"signature": signature, "finite": finite}
 
-    def measure(self, scenario, inputs, path, idle_s):
+    def measure(self, scenario, inputs, path, power):
         """First inference, idle, warm-up, steady state, idle. Columns go to `path`; the signature is of the last step.
 
-        `idle_s`: how long the loaded model is left alone before and after, for what an idle board draws; 0: not at all.
+        `power`: as of window.power_window, which decides how long the loaded model is measured, and left alone before
+        and after, for what an idle board draws.
         """
         session, first = self._session, self._first_inference(inputs)
+        min_duration_s, idle_s = window.power_window(scenario["stop"], power, self._sensed)
+        scenario = dict(scenario, stop=dict(scenario["stop"], min_duration_s=min_duration_s))
         drive = resolve(scenarios.TABLE, "scenario", scenario["kind"])
         before = measure.idle(session.clock, idle_s)
         run = drive(session.step, session.clock, scenario, first["first_inference_s"])
@@ -152,6 +178,7 @@ class Agent:
             "steady_start_s": run["begin"],
             "steady_end_s": run["end"],
             "memory_end": memory,
+            "asked": {"steady_min_duration_s": min_duration_s, "idle_s": idle_s},
         }
         if idle_s > 0:
             reply.update(
@@ -230,4 +257,4 @@ def _launch(program):
     """The command that starts this same agent: the archive, or the package when run by `-m`."""
     if program.endswith(".py"):
         return [sys.executable, "-m", __package__]
-    return [sys.executable, program]
+    return [sys.executable, os.path.abspath(program)]

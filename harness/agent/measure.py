@@ -24,11 +24,17 @@ BLOCK_BUDGET = 60
 
 
 class Storage:
-    """Preallocated columns for start and duration of up to `capacity` inferences, written once, front to back."""
+    """Preallocated columns for start and duration of up to `capacity` inferences, written once, front to back.
 
-    def __init__(self, capacity):
+    device_of: where a session has one, a function that says how long its device took for the last step; asked between
+    two inferences, never inside one.
+    """
+
+    def __init__(self, capacity, device_of=None):
         self.start_s = array("d", [0.0]) * capacity
         self.duration_s = array("d", [0.0]) * capacity
+        self.device_of = device_of
+        self.device_s = array("d", [0.0]) * (capacity if device_of else 0)
         self.capacity = capacity
         self.count = 0
         self.block_ends = []
@@ -42,19 +48,21 @@ class Storage:
         more = array("d", [0.0]) * min(self.capacity, CAPACITY_MAX - self.capacity)
         self.start_s.extend(more)
         self.duration_s.extend(more)
+        self.device_s.extend(more if self.device_of else ())
         self.capacity += len(more)
 
     def columns(self, prefix):
-        """The filled part as named columns: start_s, duration_s, block."""
+        """The filled part as named columns: start_s, duration_s, block, and device_s where there is one."""
         block, first = array("d"), 0
         for number, end in enumerate(self.block_ends or [self.count]):
             block.extend(array("d", [float(number)]) * (end - first))
             first = end
-        return [
+        found = [
             (prefix + ".start_s", self.start_s[: self.count]),
             (prefix + ".duration_s", self.duration_s[: self.count]),
             (prefix + ".block", block),
         ]
+        return found + [(prefix + ".device_s", self.device_s[: self.count])] if self.device_of else found
 
 
 def timed_loop(step, clock, storage, min_count, min_end, budget_end):
@@ -63,6 +71,7 @@ def timed_loop(step, clock, storage, min_count, min_end, budget_end):
     Returns the reason. min_end and budget_end are times on `clock`.
     """
     start_s, duration_s, capacity = storage.start_s, storage.duration_s, storage.capacity
+    device_s, device_of = storage.device_s, storage.device_of
     count = storage.count
     reason = STORAGE_FULL
     while count < capacity:
@@ -71,6 +80,8 @@ def timed_loop(step, clock, storage, min_count, min_end, budget_end):
         after = clock()
         start_s[count] = before
         duration_s[count] = after - before
+        if device_of is not None:
+            device_s[count] = device_of()
         count += 1
         if after >= min_end and count >= min_count:
             reason = "minimum count and duration reached"
@@ -82,7 +93,7 @@ def timed_loop(step, clock, storage, min_count, min_end, budget_end):
     return reason
 
 
-def warm_up(step, clock, rule, first_s):
+def warm_up(step, clock, rule, first_s, device_of=None):
     """Run blocks until three successive block medians agree within the tolerance, or the time is up.
 
     Returns (storage, steady). Blocks hold at least 8 inferences and 20 ms, so that one interruption cannot move a
@@ -90,7 +101,7 @@ def warm_up(step, clock, rule, first_s):
     max_duration_s, tolerance. Storage starts with room for inferences eight times as fast as the first and grows
     between blocks, as a first one may take a thousand times the rest.
     """
-    storage = Storage(_capacity(rule["max_duration_s"], first_s / 8))
+    storage = Storage(_capacity(rule["max_duration_s"], first_s / 8), device_of)
     begin = clock()
     medians, steady = [], False
     while storage.count < storage.capacity:
@@ -112,13 +123,13 @@ def warm_up(step, clock, rule, first_s):
     return storage, steady
 
 
-def steady_state(step, clock, rule, fastest_s):
+def steady_state(step, clock, rule, fastest_s, device_of=None):
     """The measured part. `fastest_s`: the shortest warm-up inference, from which the storage is sized.
 
     Returns (storage, reason, begin, end). The rule is a dict with min_count, min_duration_s, budget_s.
     """
     longest = min(rule["budget_s"], rule["min_duration_s"] + rule["min_count"] * fastest_s * 4)
-    storage = Storage(max(rule["min_count"], _capacity(longest, fastest_s)))
+    storage = Storage(max(rule["min_count"], _capacity(longest, fastest_s)), device_of)
     with collection_off():
         begin = clock()
         ends = begin + rule["min_duration_s"], begin + rule["budget_s"]

@@ -5,15 +5,15 @@ from . import measure
 TABLE = {"single-stream": ".scenarios:single_stream"}
 
 
-def single_stream(step, clock, scenario, first_s):
+def single_stream(step, clock, scenario, first_s, device_of=None):
     """MLPerf's single-stream: the next query is issued when the last one has ended.
 
-    `first_s`: how long the first inference took. Returns a dict: warm_up and samples (storages), steady (bool),
+    `first_s`: how long the first inference took; `device_of`: as of measure.Storage. Returns a dict: warm_up and samples (storages), steady (bool),
     reason, begin, end.
     """
-    warm, steady = measure.warm_up(step, clock, scenario["warm_up"], first_s)
+    warm, steady = measure.warm_up(step, clock, scenario["warm_up"], first_s, device_of)
     fastest = min(warm.duration_s[: warm.count])
-    samples, reason, begin, end = measure.steady_state(step, clock, scenario["stop"], fastest)
+    samples, reason, begin, end = measure.steady_state(step, clock, scenario["stop"], fastest, device_of)
     return {
         "warm_up": warm,
         "steady": steady,

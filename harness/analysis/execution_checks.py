@@ -17,7 +17,7 @@ from harness.model.verdict import Finding
 TOLERATED = 0.05
 # Kernels that multiply and accumulate: their precision is a model's precision. Others (Reshape, Softmax, quantizers)
 # compute in float next to integers as a rule.
-_COMPUTES = re.compile(r".*(Conv|Gemm|MatMul|Attention|LSTM|GRU).*")
+_COMPUTES = re.compile(r".*(Conv|Gemm|MatMul|MatrixMultiply|Attention|LSTM|GRU).*", re.IGNORECASE)
 # onnxruntime's kernels that take floats, quantize them inside and multiply integers.
 _QUANTIZES_INSIDE = "DynamicQuantize"
 # Element types as runtimes print them. uint8 activations are what int8 models compute in.

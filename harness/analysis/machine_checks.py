@@ -17,7 +17,7 @@ BUSY_LAUNCHES = 0.25
 STEAL_SHARE = 0.02
 CLOCK_SHARE = 0.95
 # What must be equal in all launches of a case; a changed boot id means that the board was restarted in between.
-SAME_FACTS = ("cpu", "machine", "kernel", "python", "cores_allowed", "governors", "boost", "boot_id", "versions")
+SAME_FACTS = ("cpu", "machine", "kernel", "python", "cores_allowed", "governors", "boost", "versions")
 
 
 def conditions_differ(context: Context) -> Iterator[Finding]:

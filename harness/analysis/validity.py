@@ -14,6 +14,7 @@ from harness.analysis import (
     output_checks,
     power_checks,
     series_checks,
+    state_checks,
     throttle_checks,
 )
 from harness.analysis.context import Context
@@ -43,10 +44,12 @@ CHECKS: Sequence[Callable[[Context], Iterator[Finding]]] = (
 
 
 def findings(context: Context) -> tuple[Finding, ...]:
-    """All checks, in the order of the lists: what executed and what held it back, the list above, the series, power."""
+    """All checks, in the order of the lists: what executed, what held it back, the state, the list above, the series,
+    power."""
     every = (
         *execution_checks.CHECKS,
         *throttle_checks.CHECKS,
+        *state_checks.CHECKS,
         *CHECKS,
         *series_checks.CHECKS,
         power_checks.power_findings,

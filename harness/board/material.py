@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from harness.artifacts import onnx_session
-from harness.board.runner import Board
+from harness.board.hold import Board
 from harness.datasets.split import Split
 from harness.model.case import Case
 from harness.model.codec import content_id

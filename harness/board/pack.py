@@ -14,8 +14,21 @@ from pathlib import Path
 
 from harness import agent
 
+# The agent's exit status under a Python before 3.6.
+TOO_OLD = 86
+
 _DATE = (1980, 1, 1, 0, 0, 0)  # the earliest a zip can hold
-_MAIN = b"import sys\n\nfrom agent.main import main\n\nsys.exit(main(sys.argv))\n"
+# An interpreter that is too old must say so, and not fail in a syntax that it never knew: this much it can read.
+_MAIN = b"""import sys
+
+if sys.version_info < (3, 6):
+    sys.stderr.write("Python %d.%d is too old for the agent\\n" % sys.version_info[:2])
+    sys.exit(@OLD@)
+
+from agent.main import main
+
+sys.exit(main(sys.argv))
+""".replace(b"@OLD@", b"%d" % TOO_OLD)
 
 
 @cache
@@ -34,13 +47,18 @@ def archive() -> tuple[bytes, str]:
 def write(folder: Path) -> Path:
     """Put the archive into `folder` under its hash, unless it is there."""
     content, sha256 = archive()
-    path = folder / f"agent-{sha256[:16]}.pyz"
+    path = folder / name_of(sha256)
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True)
         partial = path.with_suffix(f".{os.getpid()}.partial")
         partial.write_bytes(content)
         partial.replace(path)
     return path
+
+
+def name_of(sha256: str) -> str:
+    """What an archive of that hash is called on a board."""
+    return f"agent-{sha256[:16]}.pyz"
 
 
 def _add(packed: zipfile.ZipFile, name: str, content: bytes) -> None:

@@ -1,30 +1,32 @@
-"""Ways to reach a board. One line each: name -> "module:Class". Today: this machine, through the same packed agent."""
+"""Ways to reach a board: this machine, through the same packed agent, and OpenSSH (harness.board.ssh).
+
+One line each: name -> "module:Class". Files on a board lie in one folder, under names that carry their content's hash.
+"""
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import importlib
 import os
-import selectors
 import shutil
-import signal
-import subprocess
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from harness.agent.child import Child, Gone
 from harness.board import pack
 from harness.errors import AgentError
+from harness.model.site import Site
 from harness.ports import Transport
 
-TABLE = {"local": "harness.board.transports:LocalTransport"}
+TABLE = {"local": "harness.board.transports:LocalTransport", "ssh": "harness.board.ssh:SshTransport"}
 
 
-def connect(name: str, folder: Path, python: str) -> Transport:
-    """The transport of that name; `folder` is its work folder, `python` the interpreter for the agent."""
-    module, _, attribute = TABLE[name].partition(":")
-    transport: Transport = getattr(importlib.import_module(module), attribute)(folder, python)
+def connect(site: Site | None, folder: Path, python: str) -> Transport:
+    """The way to a site; None: this machine, with `folder` as the board's and `python` as the agent's interpreter."""
+    module, _, attribute = TABLE["local" if site is None else "ssh"].partition(":")
+    kind = getattr(importlib.import_module(module), attribute)
+    transport: Transport = kind(folder, python) if site is None else kind(site)
     return transport
 
 
@@ -32,12 +34,18 @@ class LocalTransport:
     """This machine as a board: files go to a work folder, the agent runs as a child process of its own session."""
 
     def __init__(self, folder: Path, python: str) -> None:
-        self._folder, self._python = folder, python
+        self._folder, self._python = folder.absolute(), python
+        self.lease_folder = str(self._folder / "leases")
+
+    @property
+    def folder(self) -> str:
+        """The work folder."""
+        return str(self._folder)
 
     def put(self, source: Path, target: str) -> str:
         """Copy to the work folder under `target` (which carries the content hash), unless it lies there unaltered."""
         path = self._folder / target
-        if not path.exists() or _sha256(path) != _sha256(source):
+        if not path.exists() or sha256_of(path) != sha256_of(source):
             path.parent.mkdir(parents=True, exist_ok=True)
             partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
             shutil.copyfile(source, partial)
@@ -45,90 +53,54 @@ class LocalTransport:
         return str(path)
 
     def get(self, source: str, target: Path) -> None:
-        """Move a file out of the work folder."""
-        shutil.move(source, target)
-
-    def scratch(self, name: str) -> str:
-        """A path on the board for a file that the agent will write."""
-        folder = self._folder / "scratch"
-        folder.mkdir(parents=True, exist_ok=True)
-        return str(folder / name)
+        """Copy a file out of the work folder."""
+        shutil.copyfile(source, target)
 
     def talk(self, arguments: Sequence[str]) -> LocalConversation:
         """Start the packed agent."""
         archive = pack.write(self._folder)
         return LocalConversation([self._python, str(archive), *arguments])
 
+    def close(self) -> None:
+        """Nothing stays open."""
 
-def _sha256(path: Path) -> str:
+
+def sha256_of(path: Path) -> str:
+    """The hash of a file, in hex."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 class LocalConversation:
-    """A child process spoken to in lines. It leads a session of its own, so a Ctrl-C reaches the host alone."""
+    """A child process spoken to in lines: the agent, or the ssh client that leads to it. Its end is an AgentError."""
 
     def __init__(self, command: Sequence[str]) -> None:
-        self._errors = tempfile.TemporaryFile()  # noqa: SIM115  # lives as long as the conversation
-        self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors, start_new_session=True
-        )
-        self._pending = b""
+        self._child = Child(list(command), tempfile.TemporaryFile())  # noqa: SIM115  # the child closes it
+
+    @property
+    def pid(self) -> int:
+        """The process, which leads a session of its own."""
+        return self._child.pid
 
     def send(self, line: str) -> None:
         """One line. AgentError when the agent is gone."""
-        assert self._process.stdin is not None  # noqa: S101  # opened above
         try:
-            self._process.stdin.write(line.encode() + b"\n")
-            self._process.stdin.flush()
-        except BrokenPipeError:
-            raise self._gone() from None
+            self._child.send(line)
+        except Gone as gone:
+            raise self._error(gone) from None
 
     def receive(self, timeout_s: float) -> str:
         """The next line; AgentError when the agent is gone, or silent for longer than `timeout_s`."""
-        assert self._process.stdout is not None  # noqa: S101  # opened above
-        with selectors.DefaultSelector() as selector:
-            selector.register(self._process.stdout, selectors.EVENT_READ)
-            while b"\n" not in self._pending:
-                if not selector.select(timeout_s):
-                    self._kill()
-                    raise AgentError("Silence", f"the agent did not answer within {timeout_s:.0f} s and was ended")
-                chunk = os.read(self._process.stdout.fileno(), 1 << 16)
-                if not chunk:
-                    raise self._gone()
-                self._pending += chunk
-        line, _, self._pending = self._pending.partition(b"\n")
-        return line.decode("utf-8", "replace")
+        try:
+            line: str = self._child.receive(timeout_s)
+        except Gone as gone:
+            raise self._error(gone) from None
+        return line
 
     def close(self, *, at_once: bool = False) -> int | None:
         """End the agent: by closing its input and, if it lingers for 5 s or `at_once`, by force."""
-        if at_once:
-            self._kill()
-        for stream in (self._process.stdin, self._process.stdout):
-            if stream is not None:
-                with contextlib.suppress(BrokenPipeError):
-                    stream.close()
-        try:
-            self._process.wait(5)
-        except subprocess.TimeoutExpired:
-            self._kill()
-        finally:
-            self._errors.close()
-        return self._process.returncode
+        status: int | None = self._child.close(at_once)
+        return status
 
-    def _kill(self) -> None:
-        """The whole session at once, so that no sensor process is left behind."""
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
-
-    def _gone(self) -> AgentError:
-        status = self._process.wait()
-        self._kill()  # its sensor process would see the end of its input too, but perhaps within the next trial
-        self._errors.seek(0)
-        said = self._errors.read().decode("utf-8", "replace").strip()[-2000:]
-        if status < 0:
-            name = signal.Signals(-status).name
-            hint = "; SIGKILL usually means that memory ran out (see dmesg)" if -status == signal.SIGKILL else ""
-            return AgentError("Killed", f"the process under test was ended by {name}{hint}", said)
-        return AgentError("Exited", f"the process under test ended by itself with status {status}", said)
+    def _error(self, gone: Gone) -> AgentError:
+        return AgentError(gone.kind, f"the agent {gone.text}", gone.said, gone.status)

@@ -162,16 +162,21 @@ class Variant:
 @dataclass(frozen=True)
 class Suite:
     """Axes to be crossed with a device. `launches`: fresh processes per case; 6 is the fewest that give a 95 %
-    distribution-free interval of their median."""
+    distribution-free interval of their median.
+
+    backends: none named means those that the device lists, but for the scripted one. options: by backend, what its
+    sessions are made with, e.g. {"tensorrt-int8": {"calibration": "/data/samples.npz"}}.
+    """
 
     name: str
     title: str
     variants: tuple[Variant, ...]
-    backends: tuple[str, ...] = ("onnxruntime",)
+    backends: tuple[str, ...] = ()
     scenarios: tuple[Scenario, ...] = (Scenario(),)
     dataset: str | None = None
     launches: int = 6
     settings: Settings | None = None
+    options: Mapping[str, Mapping[str, Json]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

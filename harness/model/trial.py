@@ -28,11 +28,16 @@ def no_values() -> array[float]:
 
 @dataclass(frozen=True)
 class Samples:
-    """One row per inference: when it started, how long it took, in which block (numbered from 0) it ran."""
+    """One row per inference: when it started, how long it took, in which block (numbered from 0) it ran.
+
+    device_s: what the device itself took by its own events, without the copies to and from it; empty where the backend
+    has none.
+    """
 
     start_s: array[float] = field(default_factory=no_values)
     duration_s: array[float] = field(default_factory=no_values)
     block: array[float] = field(default_factory=no_values)
+    device_s: array[float] = field(default_factory=no_values)
 
     def __len__(self) -> int:
         return len(self.start_s)

@@ -107,10 +107,17 @@ def _samples_table(trial: Trial) -> pa.Table:
     parts = [(_WARM_UP, trial.warm_up), (_STEADY, trial.samples)]
     phase = np.repeat([code for code, _ in parts], [len(part) for _, part in parts]).astype(np.int8)
     columns = {name: np.concatenate([_view(getattr(part, name)) for _, part in parts]) for name in _SAMPLE_COLUMNS}
+    if any(len(part.device_s) for _, part in parts):
+        columns[_DEVICE] = np.concatenate([_device(part) for _, part in parts])
     return pa.table({"phase": phase, **columns})
 
 
+def _device(part: Samples) -> np.ndarray[Any, np.dtype[np.float64]]:
+    return _view(part.device_s) if len(part.device_s) else np.full(len(part), np.nan)
+
+
 _SAMPLE_COLUMNS = ("start_s", "duration_s", "block")
+_DEVICE = "device_s"  # only where the backend tells it
 
 
 def _samples_from(table: pa.Table | None) -> tuple[Samples, Samples]:
@@ -118,7 +125,8 @@ def _samples_from(table: pa.Table | None) -> tuple[Samples, Samples]:
         return Samples(), Samples()
     count = int(np.count_nonzero(table.column("phase").to_numpy() == _WARM_UP))
     warm, steady = table.slice(0, count), table.slice(count)
-    return Samples(*_named(warm, _SAMPLE_COLUMNS)), Samples(*_named(steady, _SAMPLE_COLUMNS))
+    names = (*_SAMPLE_COLUMNS, _DEVICE) if _DEVICE in table.column_names else _SAMPLE_COLUMNS
+    return Samples(*_named(warm, names)), Samples(*_named(steady, names))
 
 
 def _traces_table(traces: tuple[Trace, ...]) -> pa.Table:

@@ -21,9 +21,9 @@ Columns = dict[str, Column]
 
 @dataclass(frozen=True)
 class Frames:
-    """trials: one row per trial. samples: one per inference (phase, start_s, duration_s, block). traces: one per
-    reading. predictions: one per image (top1, label). All carry run, trial, variant, backend, scenario, mode, launch.
-    damaged: what was left out."""
+    """trials: one row per trial. samples: one per inference (phase, start_s, duration_s, block, device_s, which is NaN
+    where the backend tells none). traces: one per reading. predictions: one per image (top1, label). All carry run,
+    trial, variant, backend, scenario, mode, launch. damaged: what was left out."""
 
     trials: pd.DataFrame
     samples: pd.DataFrame
@@ -119,7 +119,14 @@ def _sample_columns(trial: Trial) -> Columns:
         return np.concatenate([_values(part, name) for part in (trial.warm_up, trial.samples)])
 
     phase = np.repeat(["warm-up", "steady"], [len(trial.warm_up), len(trial.samples)])
-    return {"phase": phase, "start_s": joined("start_s"), "duration_s": joined("duration_s"), "block": joined("block")}
+    device = joined("device_s")
+    return {
+        "phase": phase,
+        "start_s": joined("start_s"),
+        "duration_s": joined("duration_s"),
+        "block": joined("block"),
+        "device_s": device if len(device) else np.full(len(phase), np.nan),
+    }
 
 
 def _trace_columns(trial: Trial) -> Columns:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -11,14 +12,15 @@ import pytest
 from harness.agent import wire
 from harness.board.link import Link
 from harness.board.transports import LocalTransport
-from tests.support.agent_side import MILLI_S, SCENARIO, interpreter, null_script, sha256
+from tests.support import steward_side
+from tests.support.agent_side import MILLI_S, SCENARIO, ended, interpreter, null_script, sha256
 
 PATIENCE_S = 60.0
 COLLECTORS = ["process", "cpu", "thermal", "others"]
 BLOCK_S = 0.125
 
 
-@pytest.fixture(params=["3.6", "3.8", "3.13"], scope="module")
+@pytest.fixture(params=["3.6", "3.8", "3.11", "3.13"], scope="module")
 def python(request: pytest.FixtureRequest) -> str:
     found = interpreter(request.param)
     if found is None:
@@ -36,8 +38,8 @@ def script(folder: Path) -> str:
 def trial(python: str, folder: Path, mode: str) -> dict[str, Any]:
     """Every request of a trial, answered by the packed agent under `python`; what each returned, by request."""
     transport = LocalTransport(folder / "board", python)
-    arguments = {"scenario": SCENARIO, "inputs": None, "path": transport.scratch("samples")}
-    sensors = {"names": COLLECTORS, "period_s": 0.01, "path": transport.scratch("traces")}
+    arguments = {"scenario": SCENARIO, "inputs": None, "path": str(folder / "samples")}
+    sensors = {"names": COLLECTORS, "period_s": 0.01, "path": str(folder / "traces")}
     with Link(transport.talk([])) as link:
         found = {"hello": link.hello()}
         found["probe"] = link.ask(
@@ -53,7 +55,7 @@ def trial(python: str, folder: Path, mode: str) -> dict[str, Any]:
         if mode == "observe":
             arguments.update(arms=["on", "off", "off", "on"], block_s=BLOCK_S)
         else:
-            arguments.update(idle_s=0.0)
+            arguments.update(power={"totals": [], "asked_s": {}, "idle_s": 0.0})
         found["reply"] = link.ask(mode, PATIENCE_S, **arguments)
         assert link.ask("bye", PATIENCE_S) == {}
     found["columns"] = wire.read_columns(arguments["path"])
@@ -113,3 +115,37 @@ def test_a_runtime_that_is_missing_is_a_reason(python: str, tmp_path: Path) -> N
     assert sorted(known) == ["null", "onnxruntime"]
     if "onnxruntime" in found["backends_unavailable"]:
         assert "pip install onnxruntime" in found["backends_unavailable"]["onnxruntime"]
+
+
+def test_a_steward_serves_a_run_from_its_lease_to_its_end(python: str, tmp_path: Path) -> None:
+    """Lease, state, settling, a trial that is played, the host that is lost in the midst of the next, and its remains."""
+    with steward_side.bench(tmp_path, python) as bench:
+        steward = bench.steward(governor="performance")
+        rule = {"deadline_s": 0.0, "window_s": 60.0, "slope_c": 1.0, "start_below_c": None, "load_cores": 100.0}
+        assert steward.ask("settle", rule=rule, whole=True)["calm"]
+        artifact = script(tmp_path)
+        played = steward.play("one", steward_side.script(artifact, sha256(artifact)))
+        assert (played["died"], [reply["ok"] for reply in played["replies"]]) == (None, [True] * 5)
+        assert played["state"]["in_force"] == {"governor": "performance"}
+        assert len(wire.read_columns(f"{played['folder']}/samples")["samples.duration_s"]) >= 64
+        gate, whole = steward_side.gated(bench)
+        steward.send("play", trial="two", script=whole)
+        gate.reached()
+        guard, trial = bench.guard(), bench.trial_pid()
+        steward.hang_up()
+        gate.open()
+        assert ended(steward.pid, PATIENCE_S)
+        assert (ended(guard), bench.governor, bench.entries()) == (True, "ondemand", [])
+        assert bench.steward().play("two", whole)["replies"][0]["result"]["pid"] == trial
+
+
+def test_a_guard_does_what_a_killed_steward_cannot(python: str, tmp_path: Path) -> None:
+    with steward_side.bench(tmp_path, python) as bench:
+        steward = bench.steward(governor="performance")
+        gate, whole = steward_side.gated(bench)
+        steward.send("play", trial="one", script=whole)
+        gate.reached()
+        guard, trial = bench.guard(), bench.trial_pid()
+        assert steward.conversation.close(at_once=True) == -signal.SIGKILL
+        assert (ended(guard, PATIENCE_S), ended(trial, 0.0)) == (True, True)
+        assert (bench.governor, bench.entries()) == ("ondemand", [])

@@ -17,9 +17,10 @@ SOURCES = Path(agent.__file__).parent
 # All of them are in Python 3.6. A new name needs a look at the 3.6 documentation, and a line here.
 STANDARD = frozenset(
     {
-        "array", "collections", "contextlib", "csv", "ctypes", "datetime", "errno", "fcntl", "gc", "glob", "hashlib",
-        "http", "importlib", "io", "json", "math", "os", "platform", "queue", "re", "select", "shutil", "signal",
-        "struct", "subprocess", "sys", "tempfile", "threading", "time", "traceback", "urllib", "warnings",
+        "array", "collections", "contextlib", "csv", "ctypes", "datetime", "difflib", "errno", "fcntl", "gc", "glob",
+        "hashlib", "http", "importlib", "io", "json", "math", "os", "platform", "pwd", "queue", "re", "select",
+        "selectors", "shlex", "shutil", "signal", "struct", "subprocess", "sys", "tempfile", "threading", "time",
+        "traceback", "urllib", "warnings",
     }
 )  # fmt: skip
 LATE = frozenset({"joulescope", "jtop", "numpy", "onnxruntime", "pyRAPL", "pynvml"})

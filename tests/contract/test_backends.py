@@ -11,29 +11,50 @@ import numpy as np
 import pytest
 
 from harness.agent import backends, outputs
+from harness.agent.backends import trt
 from harness.agent.tables import resolve
+from harness.model import backend as planning
 from tests.support import models
 from tests.support.agent_side import null_script
+from tests.support.fake_board import TensorRtBoard
+from tests.support.fake_tensorrt import GENERATIONS
 
 OPTIONS = {"threads": 1}
+MADE = {name: resolve(backends.TABLE, "backend", name)() for name in sorted(backends.TABLE)}
+REASONS = {name: made.why_unavailable() for name, made in MADE.items()}
+USABLE = [name for name, reason in REASONS.items() if reason is None]
 
 
-@pytest.fixture(params=sorted(backends.TABLE))
-def backend(request: pytest.FixtureRequest) -> Any:
-    made = resolve(backends.TABLE, "backend", request.param)()
-    assert made.name == request.param
-    reason = made.why_unavailable()
-    if reason is not None:
-        assert isinstance(reason, str)
-        pytest.skip(reason)
-    return made
+@pytest.mark.parametrize("name", sorted(backends.TABLE))
+def test_what_is_not_usable_says_why_and_what_helps(name: str) -> None:
+    assert MADE[name].name == name
+    reason = REASONS[name]
+    assert reason is None or len(reason) > 20
+
+
+def test_planning_knows_no_backend_that_there_is_not() -> None:
+    assert set(planning.TABLE) <= set(backends.TABLE)
+
+
+@pytest.fixture(params=[*USABLE, *(f"tensorrt, as {one}" for one in GENERATIONS)])
+def backend(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
+    """Those that this machine has; TensorRT on a fake of each generation."""
+    name, _, generation = request.param.partition(", as ")
+    return TensorRtBoard(tmp_path, generation).backend(trt.TensorRt) if generation else MADE[name]
 
 
 @pytest.fixture
 def artifact(backend: Any, tmp_path: Path) -> str:
     if backend.name == "null":
         return null_script(tmp_path / "model.json", [0.5], output=[1.0, 2.0])
-    return str(models.tiny(tmp_path / "tiny.onnx"))
+    source = models.tiny(tmp_path / "tiny.onnx")
+    form = planning.needs(backend.name).forms[0]
+    if form != "pt2":
+        return str(source)
+    from harness.variants.graphs import program  # torch
+
+    program.export(source, tmp_path / "tiny.pt2")
+    return str(tmp_path / "tiny.pt2")
 
 
 @pytest.fixture
@@ -116,3 +137,18 @@ def test_it_can_be_closed(backend: Any, artifact: str) -> None:
 def test_a_file_that_is_not_there_is_an_error(backend: Any, tmp_path: Path) -> None:
     with pytest.raises(Exception, match="absent"):
         backend.load(str(tmp_path / "absent"), OPTIONS)
+
+
+def test_a_device_that_keeps_time_took_no_longer_than_the_step(session: Any) -> None:
+    if not hasattr(session, "device_s"):
+        return  # a processor is its own clock
+    bind(session)
+    session.step()
+    assert 0 < session.device_s() < 60
+
+
+def test_what_builds_says_whether_it_did(backend: Any, artifact: str) -> None:
+    if not hasattr(backend, "prepare"):
+        return
+    assert backend.prepare(artifact, OPTIONS) is True
+    assert backend.prepare(artifact, OPTIONS) is False

@@ -5,6 +5,7 @@ Scripted durations are sums of powers of two, so that differences of clock readi
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -12,12 +13,13 @@ import select
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from harness.agent.collectors import Place
-from harness.board.runner import Board
+from harness.board.hold import Board
 from harness.board.transports import LocalConversation, LocalTransport
 from harness.model.case import Case, Scenario, Settings, StopRule, WarmUp
 from harness.model.device import Device
@@ -137,23 +139,76 @@ def make_case(backend: str = "null", affinity: str = "last") -> Case:
 
 def living_members(session: int, patience_s: float = 10.0) -> list[int]:
     """Processes of a session that do not end within `patience_s`; those that are about to end are waited for."""
-    left = []
+    return [pid for pid in _living(lambda entry: _session(entry) == session) if not ended(pid, patience_s)]
+
+
+def working_below(folder: Path, patience_s: float = 10.0) -> list[int]:
+    """As `living_members`, of the processes whose working folder is this one or below it: trials and their sensors."""
+    place = str(folder.resolve())
+    below = _living(lambda entry: f"{(entry / 'cwd').readlink()}/".startswith(f"{place}/"))
+    return [pid for pid in below if not ended(pid, patience_s)]
+
+
+def ended(pid: int, patience_s: float = 10.0) -> bool:
+    """Whether a process ends within `patience_s`, or has done so already."""
+    try:
+        ending = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return True
+    try:
+        return bool(select.select([ending], [], [], patience_s)[0])
+    finally:
+        os.close(ending)
+
+
+def _living(wanted: Callable[[Path], bool]) -> list[int]:
+    found = []
     for entry in Path("/proc").iterdir():
-        if not entry.name.isdigit():
-            continue
-        try:
-            state, _, _, member_of = (entry / "stat").read_text().rpartition(")")[2].split()[:4]
-            if int(member_of) != session or state == "Z":
-                continue
-            ending = os.pidfd_open(int(entry.name))
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-        try:
-            if not select.select([ending], [], [], patience_s)[0]:
-                left.append(int(entry.name))
-        finally:
-            os.close(ending)
-    return left
+        # Those that end while we look are no longer living; those that are hidden from us are none of ours.
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError, PermissionError):
+            if entry.name.isdigit() and _state(entry) != "Z" and wanted(entry):
+                found.append(int(entry.name))
+    return found
+
+
+def _state(entry: Path) -> str:
+    return (entry / "stat").read_text().rpartition(")")[2].split()[0]
+
+
+def _session(entry: Path) -> int:
+    return int((entry / "stat").read_text().rpartition(")")[2].split()[3])
+
+
+class Gate:
+    """A model file of the null backend that the first trial to load it waits at: a pipe until then, a file afterwards.
+
+    So a test knows that a trial is under way, does what it likes, and lets it go on.
+    """
+
+    def __init__(self, path: Path, durations_s: Sequence[float] = (MILLI_S,), **rest: Any) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        os.mkfifo(path)
+        self.path, self._opened = path, -1
+        self._file = Path(null_script(path.with_name(path.name + ".open"), durations_s, **rest))
+        self.sha256 = sha256(self._file)
+
+    def reached(self, patience_s: float = 60.0) -> None:
+        """Wait until a trial stands before it."""
+
+        def wait() -> None:
+            self._opened = os.open(self.path, os.O_WRONLY)
+
+        waiting = threading.Thread(target=wait, daemon=True)
+        waiting.start()
+        waiting.join(patience_s)
+        assert self._opened >= 0, f"no trial came to {self.path}"
+
+    def open(self) -> None:
+        """Let it go on, and whoever comes later pass; one that was killed meanwhile does neither."""
+        content = self._file.read_bytes()
+        self._file.replace(self.path)
+        with contextlib.suppress(BrokenPipeError), os.fdopen(self._opened, "wb") as target:
+            target.write(content)
 
 
 def interpreter(version: str) -> str | None:

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from harness import __version__, cli, errors, verbs
+from harness import __version__, arguments, cli, errors, verbs
 from harness.options import TOTAL_SCOPES, Options, PowerLog
 from tests.support.host_side import ROOT, invoke, runs_of
 
 
-def options_of(*arguments: str, **environment: str) -> Options:
-    parsed = cli._parser().parse_args(arguments)
-    return cli._options(parsed, arguments, environment)
+def options_of(*words: str, **environment: str) -> Options:
+    parsed = arguments.parser().parse_args(words)
+    return cli._options(parsed, words, environment)
 
 
 def test_what_is_not_said_has_a_default() -> None:
@@ -24,26 +24,32 @@ def test_what_is_not_said_has_a_default() -> None:
     assert options == Options(
         command=("harness", "run"),
         suite="cifar10",
-        device="localhost",
+        devices=("localhost",),
         results=Path("results/store"),
         cache=Path("/caches/edge-harness"),
         data=Path("/caches/edge-harness/data"),
+        sites=ROOT / "devices" / "sites.toml",
     )
 
 
 def test_everything_that_is_said_arrives() -> None:
-    given = ["run", "mine.py", "--device", "board", "--variant", "a", "--variant", "b", "--scenario", "s"]
+    given = ["run", "mine.py", "--device", "board", "--device", "other", "--sites", "mine.toml", "--power-mode", "MAXN"]
+    given += ["--backend", "null", "--backend", "torch", "--variant", "a", "--variant", "b", "--scenario", "s"]
     given += ["--quick", "--seed", "7", "--json", "-", "--budget", "2.5", "--report", "site"]
     given += ["--data", "here", "--download", "--results", "store", "--cache", "cache"]
     assert options_of(*given) == Options(
         command=("harness", *given),
         suite="mine.py",
-        device="board",
+        devices=("board", "other"),
         results=Path("store"),
         cache=Path("cache"),
         data=Path("here"),
         data_named=True,
+        sites=Path("mine.toml"),
+        sites_named=True,
+        power_mode="MAXN",
         variants=("a", "b"),
+        backends=("null", "torch"),
         scenarios=("s",),
         quick=True,
         budget_s=2.5,
@@ -52,6 +58,24 @@ def test_everything_that_is_said_arrives() -> None:
         json="-",
         download=True,
     )
+
+
+def test_an_address_arrives_with_its_one_device() -> None:
+    options = options_of("doctor", "--device", "jetson-nano", "--host", "me@192.0.2.1", "--cache", "cache")
+    assert (options.devices, options.device, options.host) == (("jetson-nano",), "jetson-nano", "me@192.0.2.1")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("devices", "--sites", "mine.toml", "--cache", "cache", "clean", "--device", "nano", "--yes"),
+        ("devices", "clean", "--sites", "mine.toml", "--cache", "cache", "--device", "nano", "--yes"),
+    ],
+)
+def test_what_is_given_before_an_action_is_not_forgotten(words: tuple[str, ...]) -> None:
+    options, parsed = options_of(*words), arguments.parser().parse_args(words)
+    assert (options.sites, options.cache, options.devices) == (Path("mine.toml"), Path("cache"), ("nano",))
+    assert (options.results, parsed.action, parsed.yes, parsed.trials) == (Path("results/store"), "clean", True, False)
 
 
 def test_models_and_their_shapes_arrive() -> None:
@@ -65,6 +89,10 @@ def test_models_and_their_shapes_arrive() -> None:
         (("smoke", "--model", "m.onnx"), "takes no suite; leave out 'smoke' or --model"),
         (("--model", "m.onnx", "--data", "here"), "--data belongs to a suite's image set"),
         (("--shape", "image=1,3"), "--shape names an input of --model FILE.onnx"),
+        (
+            ("--device", "a", "--device", "b", "--host", "me@x"),
+            "--host is one board's address, and 2 devices are given",
+        ),
         (("smoke", "--shape", "image=1,3"), "a suite knows its inputs"),
         (("--model", "caf\udce9.onnx"), r"'caf\\udce9.onnx' is not UTF-8; rename the file or folder"),
     ],
@@ -131,7 +159,11 @@ collectors = ["plug"]
     ("table", "option", "said"),
     [
         ("plgu", "url", "sensor: no collector of this device is called 'plgu'; did you mean plug? Known: plug"),
-        ("plug", "urll", "bench.toml: collector plug: plug has no option urll: it takes url, kind, channel, timeout_s"),
+        (
+            "plug",
+            "urll",
+            "device bench: collector plug: plug has no option urll: it takes url, kind, channel, timeout_s",
+        ),
     ],
 )
 def test_a_slip_in_a_sensors_table_stops_before_anything_is_measured(
@@ -167,19 +199,20 @@ def test_a_user_without_a_home_is_asked_for_a_cache(monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("HOME", "~")  # what is left of it where the system knows no such user
     with pytest.raises(errors.UsageError, match="this user has no home folder for the cache; name one with --cache"):
         options_of("plan")
-    assert options_of("plan", "--cache", "cache").cache == Path("cache")
+    options = options_of("plan", "--cache", "cache")
+    assert (options.cache, options.sites) == (Path("cache"), ROOT / "devices" / "sites.toml")
     assert options_of("plan", XDG_CACHE_HOME="/caches").cache == Path("/caches/edge-harness")
 
 
 def test_every_verb_of_the_parser_has_its_function() -> None:
-    (subparsers,) = [one for one in cli._parser()._actions if isinstance(one, argparse._SubParsersAction)]
+    (subparsers,) = [one for one in arguments.parser()._actions if isinstance(one, argparse._SubParsersAction)]
     assert set(subparsers.choices) == set(verbs.TABLE)
 
 
 def test_help_and_version_end_well(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    for arguments, text in ((["--help"], "exit codes: 0 done"), (["--version"], f"edge-harness {__version__}")):
+    for words, text in ((["--help"], "exit codes: 0 done"), (["--version"], f"edge-harness {__version__}")):
         with pytest.raises(SystemExit) as left:
-            cli.main(arguments)
+            cli.main(words)
         assert left.value.code == 0
         assert text in capsys.readouterr().out
     assert "known" not in invoke(tmp_path, "run", "--help").err
@@ -193,15 +226,21 @@ def test_every_verb_explains_itself(verb: str, capsys: pytest.CaptureFixture[str
     assert f"usage: harness {verb}" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["devices"], ["run", "--help"]])
-def test_a_start_imports_nothing_heavy(arguments: list[str]) -> None:
+@pytest.mark.parametrize(
+    "words",
+    [["--help"], ["devices", "--sites", "/dev/null/absent"], ["devices", "check", "jetson-nano"], ["run", "--help"]],
+)
+def test_a_start_imports_nothing_heavy(words: list[str], tmp_path: Path) -> None:
     """The figure (150 ms) is `nox -s overhead`'s; what would break it is an import."""
+    if words == ["devices"]:  # whoever runs this may have boards, which would be asked
+        (tmp_path / "sites.toml").write_text("schema = 1")
+        words = [*words, "--sites", str(tmp_path / "sites.toml")]
     heavy = ["numpy", "onnx", "onnxruntime", "pandas", "pyarrow", "plotly", "jinja2", "rich", "torch"]
     code = f"""
 import contextlib, io, sys
 from harness.cli import main
 with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):
-    main({arguments!r})
+    main({words!r})
 print(sorted(set({heavy!r}) & set(sys.modules)))
 """
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
@@ -212,7 +251,7 @@ def test_exit_codes_are_those_of_the_documents() -> None:
     assert (errors.EXIT_DONE, errors.EXIT_REGRESSION, errors.EXIT_USAGE, errors.EXIT_NOTHING_VALID) == (0, 1, 2, 3)
     kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.HarnessError)]
     codes = {kind.__name__: kind.exit_code for kind in kinds}
-    assert {name for name, code in codes.items() if code == 3} == {"AgentError", "NothingMeasured"}
+    assert {name for name, code in codes.items() if code == 3} == {"AgentError", "LinkLost", "NothingMeasured"}
     assert set(codes.values()) == {2, 3}
 
 

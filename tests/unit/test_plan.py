@@ -8,8 +8,9 @@ from dataclasses import replace
 import pytest
 
 from harness.errors import UnknownName, UsageError
-from harness.model.case import Scenario, Settings, StopRule, Suite, TensorSpec, Variant
-from harness.plan import Choice, Instrument, Resolved, make_plan, without_backends
+from harness.model.case import Case, Scenario, Settings, Skip, StopRule, Suite, TensorSpec, Variant
+from harness.model.device import Runtime
+from harness.plan import Choice, Instrument, Resolved, make_plan, wanted_forms, without_backends
 from tests.support.host_side import DEVICE, facts
 
 SUITE = Suite(
@@ -159,6 +160,170 @@ def test_an_unknown_choice_says_the_nearest(choice: dict[str, tuple[str, ...]], 
 def test_a_name_given_twice_is_refused(changes, said: str) -> None:
     with pytest.raises(UsageError, match=said):
         planned(replace(SUITE, **changes))
+
+
+# A board with everything, and a suite that leaves the choice to it.
+ALL = (
+    *("tensorrt", "tensorrt-fp16", "tensorrt-int8", "onnxruntime", "onnxruntime-cuda", "onnxruntime-tensorrt"),
+    *("torch", "torch-compiled", "torch-cuda-graph", "null"),
+)
+JETSON = replace(DEVICE, name="jetson", backends=ALL)
+OPEN = replace(SUITE, variants=SUITE.variants[:1], backends=(), scenarios=(Scenario(),))
+FORMS = {form: facts(variant="large", sha256=f"{form} of large") for form in ("onnx-plain", "onnx-tensorrt", "pt2")}
+
+
+def of(precision: str = "fp32", device=JETSON, suite=OPEN, **choice) -> dict[str, Case | str]:
+    """By backend: the case of one variant in that precision, or why there is none."""
+    forms = {form: replace(known, precision=precision) for form, known in FORMS.items()}
+    resolved = Resolved(replace(RESOLVED["large"].facts, precision=precision), INPUTS, forms)
+    plan = planned(suite, device, {"large": resolved}, **choice)
+    cells: list[Case | Skip] = [*plan.cases, *plan.skips]
+    return {one.backend: one if isinstance(one, Case) else one.reason for one in cells}
+
+
+def test_a_suite_that_names_no_backend_has_the_devices_own_but_the_scripted_one() -> None:
+    assert set(of()) == {name for name in ALL if name != "null"}
+    assert set(of(device=BOARD)) == {"onnxruntime"}
+    assert of(device=replace(DEVICE, backends=("null",))) == {}
+
+
+def test_chosen_backends_narrow_the_suites_or_the_devices() -> None:
+    assert set(of(backends=("torch", "tensorrt"))) == {"torch", "tensorrt"}
+    assert {case.backend for case in planned(backends=("null",)).cases} == {"null"}
+
+
+@pytest.mark.parametrize(
+    ("suite", "device", "said"),
+    [
+        (OPEN, JETSON, "no backend is called 'tensorrt-fp61'; did you mean tensorrt-fp16"),
+        (OPEN, BOARD, "no backend is called 'tensorrt-fp61'; known: onnxruntime"),
+        (SUITE, JETSON, "no backend is called 'tensorrt-fp61'; known: null, onnxruntime"),
+    ],
+)
+def test_a_chosen_backend_that_is_not_there_is_an_error(suite, device, said: str) -> None:
+    with pytest.raises(UnknownName, match=said):
+        planned(suite, device, backends=("tensorrt-fp61",))
+
+
+def test_a_backend_that_makes_another_precision_says_so_in_its_case() -> None:
+    found = {backend: case.precision for backend, case in of().items() if isinstance(case, Case)}
+    assert found.pop("tensorrt-fp16") == "fp16"
+    assert set(found.values()) == {"fp32"}
+    assert set(found) == {name for name in ALL if name not in ("null", "tensorrt-fp16", "tensorrt-int8")}
+
+
+@pytest.mark.parametrize(
+    ("precision", "backend", "said"),
+    [
+        (
+            "fp32",
+            "tensorrt-int8",
+            "int8 of an fp32 file needs samples: name a .npz on the board in the suite's options",
+        ),
+        ("fp16", "tensorrt-fp16", "its file is fp16 already; tensorrt runs it as it is"),
+        ("int8", "tensorrt-int8", "its file is int8 already; tensorrt runs it as it is"),
+        ("int8", "tensorrt-fp16", "tensorrt-fp16 makes fp16 of an fp32 file, and this one is int8; tensorrt runs it"),
+        ("fp16", "tensorrt-int8", "tensorrt-int8 makes int8 of an fp32 file, and this one is fp16; tensorrt runs it"),
+    ],
+)
+def test_a_pair_that_cannot_be_is_skipped_with_its_reason(precision: str, backend: str, said: str) -> None:
+    found = of(precision)
+    assert isinstance(found[backend], str)
+    assert found[backend].startswith(said)
+    if precision != "fp32":
+        assert found["tensorrt"].precision == precision
+
+
+def test_int8_by_calibration_is_asked_for_in_the_suites_options() -> None:
+    suite = replace(OPEN, options={"tensorrt-int8": {"calibration": "/data/samples.npz"}})
+    case = of(suite=suite)["tensorrt-int8"]
+    assert (case.precision, case.options["calibration"]) == ("int8", "/data/samples.npz")
+    assert "calibration" not in of(suite=suite)["tensorrt"].options
+
+
+def test_options_hold_what_a_backend_needs_beforehand() -> None:
+    found = of()
+    assert found["onnxruntime"].options == {}
+    assert found["tensorrt"].options == {"shapes": {"image": [1, 3, 8, 8]}}
+    assert found["onnxruntime-cuda"].options == {"providers": ["CUDAExecutionProvider", "CPUExecutionProvider"]}
+    providers = ["TensorrtExecutionProvider", "CUDAExecutionProvider", "CPUExecutionProvider"]
+    assert found["onnxruntime-tensorrt"].options == {"providers": providers}
+    assert of("int8")["onnxruntime-tensorrt"].options == {"providers": providers, "int8": True}
+
+
+def test_fp16_of_the_tensorrt_provider_is_an_option_and_a_precision() -> None:
+    found = of(suite=replace(OPEN, options={"onnxruntime-tensorrt": {"fp16": True}}))["onnxruntime-tensorrt"]
+    assert (found.precision, found.options["fp16"]) == ("fp16", True)
+
+
+def test_each_backend_gets_its_own_file() -> None:
+    found = {backend: case.artifact_sha256 for backend, case in of().items() if isinstance(case, Case)}
+    assert {found[name] for name in ("onnxruntime", "onnxruntime-cuda", "onnxruntime-tensorrt")} == {"large" * 8}
+    assert {found[name] for name in ("tensorrt", "tensorrt-fp16")} == {"onnx-tensorrt of large"}
+    assert {found[name] for name in ("torch", "torch-compiled", "torch-cuda-graph")} == {"pt2 of large"}
+
+
+def test_the_facts_of_a_case_are_those_of_its_file() -> None:
+    resolved = replace(RESOLVED["large"], forms=FORMS)
+    plan = planned(OPEN, JETSON, {"large": resolved})
+    assert {case.artifact_sha256 == plan.artifacts[case.id].sha256 for case in plan.cases} == {True}
+
+
+def test_a_form_that_is_not_there_is_skipped_with_its_reason() -> None:
+    resolved = replace(RESOLVED["large"], forms={"pt2": "it has no torch program; make one with: harness build"})
+    skips = {skip.backend: skip.reason for skip in planned(OPEN, JETSON, {"large": resolved}).skips}
+    assert skips["torch"] == "it has no torch program; make one with: harness build"
+    assert skips["tensorrt"] == "no file in the form onnx-tensorrt was asked for"
+
+
+OLD = replace(
+    JETSON, runtimes={"onnxruntime": Runtime("1.10.0"), "onnxruntime-gpu": Runtime("1.11"), "torch": Runtime("1.10")}
+)
+
+
+def test_a_board_with_old_runtimes_gets_files_that_they_read() -> None:
+    assert wanted_forms(OPEN, JETSON, Choice()) == {"onnx-tensorrt", "pt2"}
+    assert wanted_forms(OPEN, OLD, Choice()) == {"onnx-plain", "onnx-tensorrt", "torchscript"}
+    assert wanted_forms(OPEN, OLD, Choice(backends=("onnxruntime",))) == {"onnx-plain"}
+    assert wanted_forms(OPEN, DEVICE, Choice()) == frozenset()
+    found = of(device=OLD)
+    assert {found[name].artifact_sha256 for name in ("onnxruntime", "onnxruntime-cuda")} == {"onnx-plain of large"}
+    assert found["torch-compiled"] == (
+        "torch-compiled takes an exported program, which torch reads from 2.8 on; jetson may have an older one"
+    )
+
+
+@pytest.mark.parametrize(
+    ("runtimes", "form"),
+    [
+        ({"torch": "2.8"}, "pt2"),
+        ({"torch": "2.10.1"}, "pt2"),
+        ({"torch": "2.7.1"}, "torchscript"),
+        ({"python": "3.8"}, "torchscript"),
+        ({"python": "3.10"}, "pt2"),
+        ({"python": "3.8", "torch": "2.9"}, "pt2"),  # what is said of torch itself counts
+        ({}, "pt2"),
+    ],
+)
+def test_which_program_a_board_gets_is_a_matter_of_its_oldest_torch(runtimes: dict[str, str], form: str) -> None:
+    board = replace(JETSON, runtimes={name: Runtime(oldest) for name, oldest in runtimes.items()})
+    assert wanted_forms(OPEN, board, Choice(backends=("torch",))) == {form}
+
+
+@pytest.mark.parametrize(
+    ("runtimes", "cpu", "gpu"),
+    [
+        ({"onnxruntime": "1.12"}, "onnx", "onnx"),
+        ({"onnxruntime": "1.11.4"}, "plain", "plain"),
+        ({"onnxruntime": "1.20", "onnxruntime-gpu": "1.11"}, "onnx", "plain"),
+        ({"onnxruntime": "1.10", "onnxruntime-gpu": "1.16"}, "plain", "onnx"),
+    ],
+)
+def test_each_wheel_of_onnxruntime_has_its_own_age(runtimes: dict[str, str], cpu: str, gpu: str) -> None:
+    board = replace(JETSON, runtimes={name: Runtime(oldest) for name, oldest in runtimes.items()})
+    for backend, form in (("onnxruntime", cpu), ("onnxruntime-cuda", gpu)):
+        expected = {"plain": {"onnx-plain"}, "onnx": set()}[form]
+        assert wanted_forms(OPEN, board, Choice(backends=(backend,))) == expected
 
 
 def test_the_suites_settings_go_before_the_devices() -> None:

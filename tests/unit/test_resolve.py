@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.artifacts import forms as made_forms
 from harness.artifacts import locks
 from harness.errors import ModelError, UsageError
 from harness.model.case import ArtifactFacts, Suite, TensorSpec, Variant
@@ -16,6 +17,7 @@ from harness.model.recipe import Initialise, Recipe
 from harness.plan import Resolved
 from harness.resolve import Source, adhoc_suite, parse_shapes, resolve
 from tests.support import models
+from tests.support.host_side import CASE
 
 RECIPE = Recipe((Initialise("tiny", 0),))
 OTHER = Recipe((Initialise("tiny", 1),))
@@ -113,6 +115,66 @@ def test_a_built_artifact_that_was_altered_is_refused(tmp_path: Path) -> None:
     models.tiny(path, (1, 3, 8, 8))
     with pytest.raises(ModelError, match=rf"{path} was altered: .* build it again: harness build --variant small"):
         found(tmp_path)
+
+
+def with_forms(tmp_path: Path, variant: Variant, *forms):
+    return resolve(suite_of(variant), tmp_path / "mine", tmp_path / "cache", forms)
+
+
+def test_a_form_without_torch_is_made_and_its_source_is_found_by_the_case(tmp_path: Path) -> None:
+    released = release(tmp_path)
+    found = with_forms(tmp_path, VARIANT, "onnx-plain", "onnx-tensorrt")
+    resolved = found.artifacts["small"]
+    assert sorted(resolved.forms) == ["onnx-plain", "onnx-tensorrt"]
+    made = resolved.forms["onnx-plain"]
+    path = tmp_path / "cache" / "forms" / released.sha256 / "model.plain.onnx"
+    assert made == replace(told(released), file=path.name, sha256=made.sha256, size_bytes=path.stat().st_size)
+    case = replace(CASE, variant="small", artifact_sha256=made.sha256)
+    assert found.source(case).folder == path.parent
+    assert found.source(case).sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert found.source(replace(case, artifact_sha256=released.sha256)) == found.sources["small"]
+
+
+def test_a_form_that_needs_torch_is_only_looked_up(tmp_path: Path) -> None:
+    released = release(tmp_path)
+    reason = with_forms(tmp_path, VARIANT, "pt2").artifacts["small"].forms["pt2"]
+    assert reason == "it has no torch program; make one with: harness build mine --variant small --form pt2"
+    made = made_forms.keep(tmp_path / "cache", released.sha256, "pt2", lambda path: path.write_bytes(b"program"))
+    found = with_forms(tmp_path, VARIANT, "pt2")
+    assert found.artifacts["small"].forms["pt2"].sha256 == made.sha256
+    assert found.source(replace(CASE, variant="small", artifact_sha256=made.sha256)).files == ("model.pt2",)
+
+
+def test_forms_that_an_artifact_cannot_have_say_why(tmp_path: Path) -> None:
+    models.qdq(tmp_path / "own.onnx")
+    own = Variant("own", "own.onnx", "own", file="own.onnx")
+    forms = with_forms(tmp_path, own, "pt2", "onnx-plain", "onnx-tensorrt").artifacts["own"].forms
+    assert forms["pt2"] == "it is int8, and only fp32 files are made into torch programs; measure it with onnxruntime"
+    assert forms["onnx-tensorrt"].startswith(
+        "its quantizers are uint8, as CPUs want them, and TensorRT reads symmetric"
+    )
+    assert not isinstance(forms["onnx-plain"], str)
+
+
+def test_a_model_of_the_users_is_made_into_a_program_by_its_own_command(tmp_path: Path) -> None:
+    models.tiny(tmp_path / "own.onnx")
+    own = Variant("own", "own.onnx", "own", file="own.onnx")
+    reason = with_forms(tmp_path, own, "torchscript").artifacts["own"].forms["torchscript"]
+    assert reason.endswith(f"make one with: harness build --model {tmp_path / 'own.onnx'} --form torchscript")
+
+
+def test_weights_beside_a_model_have_no_form(tmp_path: Path) -> None:
+    models.external(tmp_path / "own.onnx")
+    own = Variant("own", "own.onnx", "own", file="own.onnx")
+    reason = with_forms(tmp_path, own, "onnx-plain").artifacts["own"].forms["onnx-plain"]
+    assert reason == "its weights lie beside it; save the model as one file"
+
+
+def test_what_is_not_resolved_has_no_forms_and_neither_has_a_script(tmp_path: Path) -> None:
+    assert with_forms(tmp_path, VARIANT, "onnx-plain").forms == {}
+    (tmp_path / "s.json").write_text(json.dumps({"durations_s": [1]}))
+    suite = replace(suite_of(Variant("s", "S", "demo", file="s.json")), backends=("null",))
+    assert resolve(suite, tmp_path / "mine", tmp_path / "cache", ("onnx-plain",)).artifacts["s"].forms == {}
 
 
 def test_a_model_of_the_users_is_inspected_and_not_run(tmp_path: Path) -> None:

@@ -1,4 +1,8 @@
-"""ONNX Runtime on the CPU. Owns the session settings; they are the same in `nox -s overhead`, which checks the loop."""
+"""ONNX Runtime: on the CPU, or with its CUDA or TensorRT provider first. Owns the session settings; those of the CPU
+are the same in `nox -s overhead`, which checks the loop.
+
+Every call here is in onnxruntime 1.10, the last that Python 3.6 can have.
+"""
 
 import json
 import os
@@ -7,21 +11,34 @@ import time
 
 # Inferences under the profiler after the first, which allocates.
 PROFILED = 4
+CPU, CUDA, TENSORRT = "CPUExecutionProvider", "CUDAExecutionProvider", "TensorrtExecutionProvider"
+# The first with the option use_tf32; older ones refuse a session whose options they do not know.
+TF32_SINCE = (1, 18)
+GPU_FIX = (
+    "on a Jetson, pip's onnxruntime and onnxruntime-gpu are no Jetson builds: take the onnxruntime-gpu wheel of its "
+    "JetPack from the Jetson Zoo, or from pypi.jetson-ai-lab for JetPack 6; elsewhere: "
+    "python3 -m pip uninstall onnxruntime, then python3 -m pip install onnxruntime-gpu"
+)
 
 
 class OnnxRuntime:
     """Factory of sessions. The runtime is imported by `why_unavailable` or `load`, whichever comes first."""
 
     name = "onnxruntime"
+    provider = CPU
 
     def why_unavailable(self):
-        """None where onnxruntime and numpy import, else the reason with the remedy."""
+        """None where onnxruntime and numpy import and the provider is built in, else the reason with the remedy.
+
+        Whether a provider's own libraries load only a session shows: its facts say which providers it really has.
+        """
         try:
             import numpy  # noqa: F401  # asked for its presence
-            import onnxruntime  # noqa: F401  # asked for its presence
+            import onnxruntime
         except ImportError as error:
-            return "{}; on the board run: python3 -m pip install onnxruntime".format(error)
-        return None
+            fix = "python3 -m pip install onnxruntime" if self.provider == CPU else GPU_FIX
+            return "{}; on the board run: {}".format(error, fix)
+        return missing_provider(self.provider, onnxruntime.__version__, onnxruntime.get_available_providers())
 
     def versions(self):
         """Versions of what a session runs on."""
@@ -31,8 +48,13 @@ class OnnxRuntime:
         return {"onnxruntime": onnxruntime.__version__, "numpy": numpy.__version__}
 
     def load(self, artifact, options):
-        """A session over the file `artifact`. options: threads (intra-op), optimized (the graph; default yes)."""
-        return OnnxSession(artifact, options)
+        """A session over the file `artifact`.
+
+        options: threads (intra-op), optimized (the graph; default yes), providers (names or [name, options], the first
+        this backend's own; default its own, then those it falls back to); for TensorRT: fp16 and int8 (allowed in the
+        engine; default no).
+        """
+        return OnnxSession(artifact, options, self._providers(artifact, options))
 
     def profile(self, artifact, options, arrays):
         """Run the model a few times under the runtime's own profiler; what it executed, by operator.
@@ -46,11 +68,65 @@ class OnnxRuntime:
             settings.profile_file_prefix = os.path.join(folder, "profile")
             import onnxruntime
 
-            session = onnxruntime.InferenceSession(artifact, settings, providers=["CPUExecutionProvider"])
+            session = onnxruntime.InferenceSession(artifact, settings, providers=self._providers(artifact, options))
             for _ in range(1 + PROFILED):
                 session.run(None, dict(arrays))
             with open(session.end_profiling(), encoding="utf-8") as source:
                 return operators(json.load(source), 1 + PROFILED)
+
+    def _providers(self, artifact, options):
+        import onnxruntime
+
+        version = tuple(int(part) for part in onnxruntime.__version__.split(".")[:2])
+        return providers_for(self.provider, artifact, options, version)
+
+
+class OnnxRuntimeCuda(OnnxRuntime):
+    """Kernels of CUDA and cuDNN; `run` copies inputs to the device and returns when the outputs are back."""
+
+    name = "onnxruntime-cuda"
+    provider = CUDA
+
+
+class OnnxRuntimeTensorRt(OnnxRuntime):
+    """Subgraphs as TensorRT engines, built at the first inference and kept beside the artifact."""
+
+    name = "onnxruntime-tensorrt"
+    provider = TENSORRT
+
+
+def missing_provider(provider, version, available):
+    """Why a provider that was not built in cannot be used, with the fix; None for one that is there."""
+    if provider in available:
+        return None
+    return "onnxruntime {} here has no {} (it has: {}); {}".format(version, provider, ", ".join(available), GPU_FIX)
+
+
+def providers_for(provider, artifact, options, version):
+    """Providers of a session in order, each a name or (name, options). `version`: onnxruntime's, as two numbers.
+
+    ValueError where options ask for another provider first than the backend is named after.
+    """
+    order = {CPU: [CPU], CUDA: [CUDA, CPU], TENSORRT: [TENSORRT, CUDA, CPU]}[provider]
+    asked = [one if isinstance(one, str) else tuple(one) for one in options.get("providers") or order]
+    names = [one if isinstance(one, str) else one[0] for one in asked]
+    if names[0] != provider:
+        raise ValueError("this backend runs {} first, but its options ask for {}".format(provider, names[0]))
+    own = {}
+    if version >= TF32_SINCE:
+        # What is called fp32 is to be fp32; before that version there is no such switch.
+        own[CUDA] = {"use_tf32": "0"}
+    if provider == TENSORRT:
+        folder = os.path.join(os.path.dirname(os.path.abspath(artifact)), "engines", "onnxruntime")
+        os.makedirs(folder, exist_ok=True)
+        own[TENSORRT] = {
+            # "True": what every version reads.
+            "trt_engine_cache_enable": "True",
+            "trt_engine_cache_path": folder,
+            "trt_fp16_enable": str(bool(options.get("fp16", False))),
+            "trt_int8_enable": str(bool(options.get("int8", False))),
+        }
+    return [(one, own[one]) if isinstance(one, str) and one in own else one for one in asked]
 
 
 def operators(events, runs):
@@ -98,17 +174,20 @@ def session_options(threads, optimized=True):
 
 
 class OnnxSession:
-    """One loaded model. `step` is `session.run` with inputs bound once: what an application calls, and nothing more."""
+    """One loaded model. `step` is `session.run` with inputs bound once: what an application calls, and nothing more.
+
+    Its outputs lie in the host's memory, so the device is idle when it returns, whatever the provider.
+    """
 
     clock = staticmethod(time.perf_counter)
 
-    def __init__(self, artifact, options):
+    def __init__(self, artifact, options, providers=(CPU,)):
         import onnxruntime
 
         self._session = onnxruntime.InferenceSession(
             artifact,
             session_options(options["threads"], options.get("optimized", True)),
-            providers=["CPUExecutionProvider"],
+            providers=list(providers),
         )
         self._names = [output.name for output in self._session.get_outputs()]
         self._inputs = {}
@@ -131,9 +210,14 @@ class OnnxSession:
         return self._outputs
 
     def facts(self):
-        """Execution providers, and the threads that the session was made with."""
-        threads = self._session.get_session_options().intra_op_num_threads
-        return {"providers": self._session.get_providers(), "threads": threads}
+        """The providers that the session really has with the options in force, and the threads it was made with."""
+        found = {
+            "providers": self._session.get_providers(),
+            "threads": self._session.get_session_options().intra_op_num_threads,
+        }
+        if found["providers"] != [CPU]:
+            found["provider_options"] = self._session.get_provider_options()
+        return found
 
     def close(self):
         """Let go of the session."""

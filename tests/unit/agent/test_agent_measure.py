@@ -55,6 +55,47 @@ def test_columns_hold_each_start_and_duration() -> None:
     }
 
 
+class Device:
+    """Takes half of each step, and remembers the moments at which it was asked."""
+
+    def __init__(self, script: Script) -> None:
+        self._script, self.asked_at = script, []
+
+    def device_s(self) -> float:
+        self.asked_at.append(self._script.now_s)
+        return self._script._durations_s[min(self._script.count, len(self._script._durations_s)) - 1] / 2
+
+
+def test_the_devices_own_time_is_a_column_beside_the_hosts() -> None:
+    script = Script(0.5, 0.25, 0.125, start_s=10.0)
+    device = Device(script)
+    storage = Storage(4, device.device_s)
+    measure.timed_loop(script.step, script.clock, storage, 3, 0.0, NEVER_S)
+    columns = {name: list(values) for name, values in storage.columns("samples")}
+    assert columns["samples.device_s"] == [0.25, 0.125, 0.0625]
+    assert columns["samples.duration_s"] == [0.5, 0.25, 0.125]
+    assert device.asked_at == [10.5, 10.75, 10.875]  # after each step, and never within one
+
+
+def test_warm_up_and_steady_state_keep_the_devices_time_and_grow_with_it() -> None:
+    script = Script(*[2.0**-6] * 100, 2.0**-12)
+    device = Device(script)
+    warm, _ = measure.warm_up(script.step, script.clock, RULE, 16.0, device.device_s)
+    stop = {"min_count": 64, "min_duration_s": 0.25, "budget_s": 4.0}
+    steady, *_ = measure.steady_state(script.step, script.clock, stop, 2.0**-6, device.device_s)
+    for storage in (warm, steady):
+        found = dict(storage.columns("x"))
+        assert len(found["x.device_s"]) == len(found["x.duration_s"]) == storage.count
+        assert list(found["x.device_s"]) == [value / 2 for value in found["x.duration_s"]]
+    assert len(device.asked_at) == script.count
+
+
+def test_without_such_a_device_there_is_no_column() -> None:
+    script = Script(0.25)
+    warm, _ = measure.warm_up(script.step, script.clock, RULE, 0.25)
+    assert "x.device_s" not in dict(warm.columns("x"))
+
+
 def test_a_second_loop_goes_on_behind_the_first() -> None:
     script, storage = Script(0.5), Storage(10)
     measure.timed_loop(script.step, script.clock, storage, 2, 0.0, NEVER_S)

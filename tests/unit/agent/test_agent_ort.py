@@ -1,11 +1,20 @@
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from harness.agent.backends.ort import OnnxRuntime, operators, session_options
+from harness.agent.backends.ort import (
+    OnnxRuntime,
+    OnnxRuntimeCuda,
+    OnnxRuntimeTensorRt,
+    missing_provider,
+    operators,
+    providers_for,
+    session_options,
+)
 from tests.support import models
 
 onnxruntime = pytest.importorskip("onnxruntime")
@@ -66,3 +75,74 @@ def test_the_runtime_tells_what_it_executed(tmp_path: Path) -> None:
     assert {kernel["precision"] for kernel in found} == {"float"}
     assert sum(kernel["count"] for kernel in found) == len(found) >= 2
     assert all(kernel["duration_s"] >= 0 for kernel in found)
+
+
+GPU = OnnxRuntimeCuda.provider, OnnxRuntimeTensorRt.provider
+
+
+def test_a_provider_that_was_not_built_in_is_named_with_the_fix() -> None:
+    reason = missing_provider(GPU[0], "1.11.0", ["CPUExecutionProvider"])
+    assert reason is not None
+    assert reason.startswith(
+        "onnxruntime 1.11.0 here has no CUDAExecutionProvider (it has: CPUExecutionProvider); on a"
+    )
+    assert "Jetson Zoo" in reason
+    assert "pip install onnxruntime-gpu" in reason
+    assert missing_provider(GPU[0], "1.11.0", [GPU[0], "CPUExecutionProvider"]) is None
+
+
+@pytest.mark.parametrize("version", [(1, 10), (1, 17)])
+def test_old_versions_are_given_no_option_that_they_would_refuse(tmp_path: Path, version: tuple[int, int]) -> None:
+    found = providers_for(GPU[0], str(tmp_path / "m.onnx"), {}, version)
+    assert found == ["CUDAExecutionProvider", "CPUExecutionProvider"]
+
+
+def test_tf32_is_off_where_there_is_a_switch(tmp_path: Path) -> None:
+    found = providers_for(GPU[0], str(tmp_path / "m.onnx"), {}, (1, 18))
+    assert found == [("CUDAExecutionProvider", {"use_tf32": "0"}), "CPUExecutionProvider"]
+
+
+@pytest.mark.parametrize(
+    ("options", "halves", "integers"),
+    [({}, "False", "False"), ({"fp16": True}, "True", "False"), ({"int8": True}, "False", "True")],
+)
+def test_engines_of_the_tensorrt_provider_lie_beside_the_artifact(
+    tmp_path: Path, options: dict, halves: str, integers: str
+) -> None:
+    first, *others = providers_for(GPU[1], str(tmp_path / "m.onnx"), options, (1, 10))
+    assert others == ["CUDAExecutionProvider", "CPUExecutionProvider"]
+    assert first == (
+        "TensorrtExecutionProvider",
+        {
+            "trt_engine_cache_enable": "True",
+            "trt_engine_cache_path": str(tmp_path / "engines" / "onnxruntime"),
+            "trt_fp16_enable": halves,
+            "trt_int8_enable": integers,
+        },
+    )
+    assert (tmp_path / "engines" / "onnxruntime").is_dir()
+
+
+def test_options_may_name_the_providers_but_not_another_first(tmp_path: Path) -> None:
+    asked = {"providers": [["CUDAExecutionProvider", {"device_id": "1"}], "CPUExecutionProvider"]}
+    assert providers_for(GPU[0], str(tmp_path / "m.onnx"), asked, (1, 20)) == [
+        ("CUDAExecutionProvider", {"device_id": "1"}),
+        "CPUExecutionProvider",
+    ]
+    with pytest.raises(ValueError, match="runs TensorrtExecutionProvider first, but its options ask for CUDAExec"):
+        providers_for(GPU[1], str(tmp_path / "m.onnx"), asked, (1, 20))
+
+
+def test_on_the_cpu_the_facts_are_providers_and_threads(tmp_path: Path) -> None:
+    session = OnnxRuntime().load(str(models.tiny(tmp_path / "tiny.onnx")), {"threads": 1})
+    assert session.facts() == {"providers": ["CPUExecutionProvider"], "threads": 1}
+
+
+def test_a_session_that_fell_back_says_which_providers_it_has(tmp_path: Path) -> None:
+    """A session is made even where the first provider is missing; a finding tells it from the facts."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        session = OnnxRuntimeCuda().load(str(models.tiny(tmp_path / "tiny.onnx")), {"threads": 1})
+    if GPU[0] in onnxruntime.get_available_providers():
+        pytest.skip("this machine has the provider")
+    assert session.facts()["providers"] == ["CPUExecutionProvider"]

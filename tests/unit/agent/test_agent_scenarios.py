@@ -22,6 +22,13 @@ def test_single_stream_warms_up_and_then_measures_without_a_gap() -> None:
     assert warm.count + samples.count == script.count
 
 
+def test_single_stream_keeps_the_devices_own_time() -> None:
+    script = Script(MILLI_S)
+    run = scenarios.single_stream(script.step, script.clock, SCENARIO, MILLI_S, lambda: MILLI_S / 4)
+    for name in ("warm_up", "samples"):
+        assert set(dict(run[name].columns("x"))["x.device_s"]) == {MILLI_S / 4}
+
+
 def test_single_stream_says_that_it_never_became_steady() -> None:
     script = Script(*[MILLI_S * 1.01**number for number in range(4000)])
     run = scenarios.single_stream(script.step, script.clock, SCENARIO, MILLI_S)

@@ -92,6 +92,9 @@ INT8 = [kernel("QLinearConv", "uint8", 20), kernel("MatMulIntegerToFloat", "uint
         ("int8", [*INT8, kernel("Conv", "float", 1)], "doubt", "5% of the multiplying kernels ran otherwise"),
         ("fp16", [kernel("Conv", "float", 20)], "doubt", "declared fp16, but 100%"),
         ("fp32", [kernel("FusedConv", "float16", 3), kernel("MatMul", "float", 1)], "doubt", "75%"),
+        # As TensorRT's inspectors name them.
+        ("fp16", [kernel("CaskConvolution", "fp32", 1), kernel("gemm", "fp16", 3)], "doubt", "25%"),
+        ("int8", [kernel("CaskConvolution", "fp32", 9), kernel("MatrixMultiply", "int8")], "invalid", "90%"),
         ("fp32", INT8, "doubt", "MatMulIntegerToFloat in int8, QLinearConv in int8"),
     ],
 )
@@ -111,6 +114,8 @@ def test_precision_differs_fires(declared: str, kernels: list[dict], severity: s
         ("mixed", [kernel("Conv", "float", 20)]),
         ("scripted", [kernel("Conv", "float", 20)]),
         ("fp32", [kernel("Conv", "a type of tomorrow", 20)]),
+        ("fp16", [kernel("CaskConvolution", "fp16", 20), kernel("Reformat", "fp32", 2)]),
+        ("fp32", [kernel("conv1 + relu1", "", 20)]),  # an old TensorRT names layers, and no types
         ("int8", []),
     ],
 )

@@ -265,7 +265,7 @@ def fact(name: str, value: object) -> Environment:
 
 
 # A changed boot id means that the board was restarted between two launches.
-SHARED = ("cpu", "machine", "kernel", "python", "cores_allowed", "governors", "boost", "boot_id", "versions")
+SHARED = ("cpu", "machine", "kernel", "python", "cores_allowed", "governors", "boost", "versions")
 
 
 @pytest.mark.parametrize("name", SHARED)

@@ -6,24 +6,27 @@ import pytest
 
 from harness.agent import PROTOCOL
 from harness.board.link import GRACE_S, Link
-from harness.errors import EXIT_USAGE, AgentError, DeviceFileError
+from harness.errors import EXIT_USAGE, AgentError, BoardBusy, DeviceFileError
 
 
 class Scripted:
-    """A conversation with an agent whose answers are written down beforehand."""
+    """A conversation with an agent whose answers are written down beforehand; each is to the request made last."""
 
     def __init__(self, *answers: object) -> None:
-        self._answers = [answer if isinstance(answer, str) else json.dumps(answer) for answer in answers]
+        self._answers = list(answers)
         self.sent: list[object] = []
         self.timeouts_s: list[float] = []
         self.closed: list[bool] = []  # whether at once
 
     def send(self, line: str) -> None:
-        self.sent.append(json.loads(line))
+        self.sent.append(json.loads(line) if line else line)
 
     def receive(self, timeout_s: float) -> str:
         self.timeouts_s.append(timeout_s)
-        return self._answers.pop(0)
+        answer = self._answers.pop(0)
+        if isinstance(answer, BaseException):
+            raise answer
+        return answer if isinstance(answer, str) else json.dumps({"n": len(self.sent), **answer})
 
     def close(self, *, at_once: bool = False) -> int | None:
         self.closed.append(at_once)
@@ -33,8 +36,27 @@ class Scripted:
 def test_a_request_and_its_result() -> None:
     conversation = Scripted({"ok": True, "result": {"load_s": 0.5}})
     assert Link(conversation).ask("load", 7.0, backend="null") == {"load_s": 0.5}
-    assert conversation.sent == [{"do": "load", "with": {"backend": "null"}, "deadline_s": 7.0 + GRACE_S}]
-    assert conversation.timeouts_s == [7.0]
+    assert conversation.sent == [{"do": "load", "with": {"backend": "null"}, "deadline_s": 7.0 + GRACE_S, "n": 1}]
+    assert conversation.timeouts_s == [pytest.approx(7.0, abs=1.0)]
+
+
+def test_an_answer_that_nobody_waits_for_any_more_is_passed_over() -> None:
+    """Of a request that a Ctrl-C cut off, before the one to leave."""
+    late = {"ok": True, "result": {"load_s": 0.5}, "n": 1}
+    conversation = Scripted(KeyboardInterrupt(), late, {"ok": True, "result": {"told": []}})
+    link = Link(conversation)
+    with pytest.raises(KeyboardInterrupt):
+        link.ask("load", 7.0)
+    assert link.ask("leave", 5.0) == {"told": []}
+    # Both lines together have no longer than the one that was asked for.
+    _, first_s, second_s = conversation.timeouts_s
+    assert 5.0 >= first_s >= second_s
+
+
+def test_a_heartbeat_is_an_empty_line() -> None:
+    conversation = Scripted()
+    Link(conversation).beat()
+    assert conversation.sent == [""]
 
 
 def test_hello_carries_the_protocol_and_the_root() -> None:
@@ -89,3 +111,10 @@ def test_options_that_a_collector_refuses_are_the_device_files_fault() -> None:
     other = {**failure, "text": "the host speaks protocol 9, this agent 8"}
     with pytest.raises(AgentError, match=r"^hello: ValueError: the host"):
         Link(Scripted({"ok": False, "error": other})).ask("hello", 1.0)
+
+
+def test_a_board_that_another_run_has_is_no_broken_one() -> None:
+    failure = {"type": "Busy", "text": "me@here has been measuring on it", "traceback": ""}
+    with pytest.raises(BoardBusy, match=r"^me@here has been measuring on it$") as caught:
+        Link(Scripted({"ok": False, "error": failure})).ask("take", 1.0)
+    assert caught.value.exit_code == EXIT_USAGE

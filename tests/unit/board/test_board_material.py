@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 
 from harness.artifacts import onnx_session
+from harness.board.hold import Board, Hold
+from harness.board.job import Job, Material
 from harness.board.material import send_artifact, send_images, send_inputs
-from harness.board.runner import Board, Job, Material, run_trial
+from harness.board.runner import run_trial
 from harness.datasets.split import Split
 from harness.model.case import PlannedTrial, TensorSpec
 from tests.support import models
@@ -52,11 +54,13 @@ def test_a_trial_whose_artifact_was_altered_in_between_fails_until_it_is_sent_ag
     there = send_artifact(board, tmp_path, [script.name], expected)
     job = Job("run", case, PlannedTrial(case.id, "performance", 0), 0, Material(there, expected))
     null_script(Path(there), output=[2.0])
-    failed = run_trial(board, job)
-    assert failed.status == "failed"
-    assert there in failed.message
-    send_artifact(board, tmp_path, [script.name], expected)
-    assert run_trial(board, job).outputs.signature == (1.0,)
+    with Hold(board, "run") as hold:
+        failed = run_trial(hold, job)
+        assert failed.status == "failed"
+        assert there in failed.message
+        send_artifact(board, tmp_path, [script.name], expected)
+        hold.drop(None)
+        assert run_trial(hold, job).outputs.signature == (1.0,)
 
 
 def test_inputs_are_the_seeded_ones_and_travel_once(board: Board) -> None:

@@ -9,8 +9,11 @@ import sys
 import zipfile
 from pathlib import Path
 
+import pytest
+
 from harness import agent
 from harness.board import pack
+from tests.support.agent_side import interpreter
 
 SOURCES = Path(agent.__file__).parent
 
@@ -28,7 +31,7 @@ def test_the_archive_holds_the_agent_and_nothing_else() -> None:
 
 
 def test_the_archive_stays_small_enough_for_a_serial_line() -> None:
-    assert len(pack.archive()[0]) < 300_000
+    assert len(pack.archive()[0]) < 150_000
 
 
 def test_the_same_sources_give_the_same_bytes_whenever_they_were_written(tmp_path: Path) -> None:
@@ -55,3 +58,17 @@ def test_the_archive_is_written_once_under_its_hash(tmp_path: Path) -> None:
     assert pack.write(tmp_path / "new") == path
     assert path.stat().st_mtime == 1
     assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_python_that_is_too_old_says_so_before_it_meets_what_it_cannot_read(tmp_path: Path) -> None:
+    python = interpreter("2.7")
+    if python is None:
+        pytest.skip("no Python 2.7 here; with pyenv: pyenv install 2.7.18")
+    command = [python, str(pack.write(tmp_path)), "steward", str(tmp_path)]
+    said = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (said.returncode, said.stderr) == (pack.TOO_OLD, "Python 2.7 is too old for the agent\n")
+
+
+def test_its_exit_status_is_no_one_elses() -> None:
+    """Neither the shell's (126 and up), nor ssh's (255), nor Python's own (1, 2)."""
+    assert 2 < pack.TOO_OLD < 126

@@ -3,9 +3,7 @@ from __future__ import annotations
 import math
 import os
 import statistics
-import sys
 from array import array
-from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -13,21 +11,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.board import pack
-from harness.board.runner import (
-    OBSERVER_BLOCK_S,
-    OBSERVER_PAIRS,
-    SLACK_S,
-    SLOWEST_INFERENCE_S,
-    Board,
-    Job,
-    Material,
-    probe,
-    run_trial,
-)
-from harness.board.transports import LocalConversation, LocalTransport
+from harness.board.hold import Board, Hold
+from harness.board.job import Job, Material
+from harness.board.runner import examine, probe, run_trial
+from harness.board.script import OBSERVER_BLOCK_S, OBSERVER_PAIRS, SLACK_S, SLOWEST_INFERENCE_S, script_of
 from harness.errors import UsageError
 from harness.model.case import Case, PlannedTrial, TensorSpec
+from harness.model.device import Settle, State
 from harness.model.run import trial_id
 from harness.model.trial import Trial
 from tests.support import models
@@ -35,22 +25,35 @@ from tests.support.agent_side import (
     MILLI_S,
     STOP,
     WARM_UP,
-    living_members,
     make_board,
     make_case,
     null_script,
     sha256,
     tree,
+    working_below,
 )
 
+IMAGE = (TensorSpec("image", "float32", (1, 3, 8, 8)),)
 # Nine of ten queries take 1/1024 s, the tenth takes eight times as long.
 DURATIONS_S = [MILLI_S] * 9 + [8 * MILLI_S]
 
 
-def run(board: Board, artifact: str, mode: str = "performance", case: Case | None = None) -> Trial:
+def job_of(artifact: str, mode: str = "performance", case: Case | None = None) -> Job:
     case = case or make_case()
     planned = PlannedTrial(case.id, mode, 2)  # type: ignore[arg-type]
-    return run_trial(board, Job("run", case, planned, 3, Material(artifact, sha256(artifact))))
+    return Job("run", case, planned, 3, Material(artifact, sha256(artifact)))
+
+
+def run(board: Board, artifact: str, mode: str = "performance", case: Case | None = None) -> Trial:
+    return played(board, job_of(artifact, mode, case))
+
+
+def played(board: Board, job: Job) -> Trial:
+    """A trial of a run that is over afterwards: the same one is measured anew the next time."""
+    with Hold(board, job.run) as hold:
+        trial = run_trial(hold, job)
+        hold.drop(None)
+    return trial
 
 
 @pytest.fixture
@@ -192,20 +195,19 @@ def test_a_failure_is_a_failed_trial_that_says_why(
     assert words in trial.message
     assert len(trial.samples) == 0
     assert trial.environment.facts["sensors"]["cores"]
-    (conversation,) = board.transport.started
-    assert living_members(conversation._process.pid) == []
+    assert working_below(tmp_path) == []
 
 
 @pytest.mark.parametrize("mode", ["performance", "observer", "accuracy"])
 def test_an_artifact_of_another_hash_is_a_failed_trial_that_names_it(board: Board, tmp_path: Path, mode: str) -> None:
     case, script = make_case(), artifact(tmp_path)
     job = Job("run", case, PlannedTrial(case.id, mode, 0), 0, Material(script, "f" * 64))  # type: ignore[arg-type]
-    trial = run_trial(board, job)
-    expected = f"the board loaded {script} with SHA-256 {sha256(script)}, expected {'f' * 64}; remove it there"
+    trial = played(board, job)
+    found = f"artifact_sha256 is {sha256(script)}, expected {'f' * 64}"
+    expected = f"the board's copy of {script} was altered: {found}; remove it there"
     assert (trial.status, trial.message) == ("failed", expected)
-    assert (len(trial.samples), trial.outputs.signature, trial.phases.load_s) == (0, (), None)
-    (conversation,) = board.transport.started
-    assert living_members(conversation._process.pid) == []
+    assert (len(trial.samples), trial.outputs.signature, trial.phases.load_s, trial.arms) == (0, (), None, ())
+    assert working_below(tmp_path) == []
 
 
 @pytest.mark.parametrize("at", ["load", 0, 40])
@@ -215,10 +217,11 @@ def test_a_killed_trial_is_not_blamed_on_the_sensor_process(board: Board, tmp_pa
 
 
 def test_a_finished_trial_leaves_no_process(board: Board, tmp_path: Path) -> None:
-    run(board, artifact(tmp_path))
-    (conversation,) = board.transport.started
-    assert conversation._process.returncode == 0
-    assert living_members(conversation._process.pid) == []
+    with Hold(board, "run") as hold:
+        assert run_trial(hold, job_of(artifact(tmp_path))).status == "ok"
+        # Of the trial, while its board is still held; of the steward and its guard, afterwards.
+        assert working_below(tmp_path / "board/trials") == []
+    assert working_below(tmp_path) == []
 
 
 def test_a_core_that_is_not_there_is_recorded_as_a_problem(board: Board, tmp_path: Path) -> None:
@@ -250,50 +253,40 @@ def test_the_order_of_the_arms_depends_on_the_launch_alone(board: Board, tmp_pat
     arms = []
     for launch in (0, 0, 1):
         job = Job("run", case, PlannedTrial(case.id, "observer", launch), 0, Material(script, sha256(script)))
-        arms.append(run_trial(board, job).arms)
+        arms.append(played(board, job).arms)
     assert arms[0] == arms[1] != arms[2]
 
 
-class PatientConversation(LocalConversation):
-    """Notes how long each answer may take."""
-
-    def __init__(self, command: Sequence[str], waits_s: list[float]) -> None:
-        super().__init__(command)
-        self._waits_s = waits_s
-
-    def receive(self, timeout_s: float) -> str:
-        self._waits_s.append(timeout_s)
-        return super().receive(timeout_s)
+def patience_s(board: Board, job: Job, request: str) -> float:
+    """How long the answer to a request of the trial may take."""
+    (waited_s,) = [step["timeout_s"] for step in script_of(job, board) if step["do"] == request]
+    return float(waited_s)
 
 
-class PatientTransport(LocalTransport):
-    """Notes how long each answer may take."""
-
-    def talk(self, arguments: Sequence[str]) -> PatientConversation:
-        self.waits_s: list[float] = []
-        return PatientConversation([self._python, str(pack.write(self._folder)), *arguments], self.waits_s)
-
-
-def test_the_deadline_of_the_observer_allows_for_a_slow_model(tmp_path: Path) -> None:
-    transport = PatientTransport(tmp_path / "board", sys.executable)
+def test_the_deadline_of_the_observer_allows_for_a_slow_model(board: Board, tmp_path: Path) -> None:
     # Half a second an inference: eight of them in each of 48 blocks take 192 s, on the scripted clock.
     script = null_script(tmp_path / "model.json", [0.5])
-    trial = run(replace(make_board(tmp_path / "board"), transport=transport), script, "observer")
+    trial = run(board, script, "observer")
     assert trial.status == "ok"
     assert trial.phases.steady_end_s - trial.phases.steady_start_s == 192.0
-    _hello, _prepare, _load, observing_s, _bye = transport.waits_s
+    # Of as many arms as the trial had.
+    (observing_s,) = [
+        step["timeout_s"]
+        for step in script_of(job_of(script, "observer"), board, trial.arms)
+        if step["do"] == "observe"
+    ]
     assert observing_s > WARM_UP["max_duration_s"] + 192.0
 
 
-def test_the_deadline_of_a_timed_run_allows_for_the_five_blocks_of_a_slow_model(tmp_path: Path) -> None:
+def test_the_deadline_of_a_timed_run_allows_for_the_five_blocks_of_a_slow_model(board: Board, tmp_path: Path) -> None:
     """What ends a hang must not end a model that never becomes steady: its five blocks take what they take."""
-    transport = PatientTransport(tmp_path / "board", sys.executable)
     growing = [SLOWEST_INFERENCE_S / 4 * 1.03**number for number in range(40)]
     script = null_script(tmp_path / "model.json", growing)
-    trial = run(replace(make_board(tmp_path / "board"), transport=transport), script)
+    trial = run(board, script)
     assert (trial.status, trial.phases.warm_up_count, trial.phases.warm_up_steady) == ("ok", 15, False)
-    _hello, _prepare, _load, measuring_s, _bye = transport.waits_s
-    assert measuring_s == WARM_UP["max_duration_s"] + STOP["budget_s"] + SLACK_S + 15 * SLOWEST_INFERENCE_S
+    measuring_s = patience_s(board, job_of(script), "measure")
+    idle_s = 2 * board.device.power.idle_s
+    assert measuring_s == WARM_UP["max_duration_s"] + STOP["budget_s"] + SLACK_S + 15 * SLOWEST_INFERENCE_S + idle_s
     needed_s = trial.phases.first_inference_s + trial.phases.warm_up_s + sum(trial.samples.duration_s)
     assert WARM_UP["max_duration_s"] + STOP["budget_s"] + SLACK_S < needed_s < measuring_s
 
@@ -303,12 +296,12 @@ def test_accuracy_mode_returns_logits_of_every_image(board: Board, tmp_path: Pat
     model = models.tiny(tmp_path / "tiny.onnx")
     images = np.random.default_rng(1).integers(0, 256, (40, 3, 8, 8), np.uint8)
     np.save(tmp_path / "images.npy", images)
-    case = replace(make_case("onnxruntime"), inputs=(TensorSpec("image", "float32", (1, 3, 8, 8)),))
+    case = replace(make_case("onnxruntime"), inputs=IMAGE)
     labels = array("d", [number % 2 for number in range(37)])
     sent = Material(
         str(model), sha256(model), images=str(tmp_path / "images.npy"), labels=labels, dataset_sha256="d" * 64
     )
-    trial = run_trial(board, Job("run", case, PlannedTrial(case.id, "accuracy", 0), 0, sent))
+    trial = played(board, Job("run", case, PlannedTrial(case.id, "accuracy", 0), 0, sent))
     assert (trial.status, trial.message) == ("ok", "")
     assert trial.dataset_sha256 == "d" * 64
     session = onnxruntime.InferenceSession(str(model), providers=["CPUExecutionProvider"])
@@ -334,3 +327,64 @@ def test_probe_tells_what_works_here_and_why_the_rest_does_not(tmp_path: Path) -
     assert sorted(found["unavailable"]) == ["cpu", "others", "process"]
     assert found["backends"]["null"] == {}
     assert found["facts"]["cores_allowed"] >= 1
+
+
+def test_a_trial_that_was_finished_before_is_collected_and_not_measured_again(board: Board, tmp_path: Path) -> None:
+    script = artifact(tmp_path)
+    with Hold(board, "run") as hold:
+        first, again = (run_trial(hold, job_of(script)) for _ in range(2))
+    with Hold(board, "run") as hold:
+        later = run_trial(hold, job_of(script))
+    assert again == later == first
+    assert first.samples.start_s == later.samples.start_s
+
+
+def test_what_the_runtime_executed_is_asked_of_the_first_launch_alone(board: Board, tmp_path: Path) -> None:
+    pytest.importorskip("onnxruntime")
+    model, case = models.tiny(tmp_path / "tiny.onnx"), replace(make_case("onnxruntime"), inputs=IMAGE)
+    board_inputs = str(tmp_path / "inputs.npz")
+    np.savez(board_inputs, image=np.zeros((1, 3, 8, 8), np.float32))
+    known = []
+    for launch in (0, 1):
+        planned = PlannedTrial(case.id, "performance", launch)
+        trial = played(board, Job("run", case, planned, 0, Material(str(model), sha256(model), board_inputs)))
+        assert trial.status == "ok", trial.message
+        known.append(trial.environment.facts.get("operators"))
+    assert known[1] is None
+    assert {one["provider"] for one in known[0]} == {"CPUExecutionProvider"}
+
+
+def test_the_state_of_the_board_stands_in_the_trial(tmp_path: Path) -> None:
+    policy = "sys/devices/system/cpu/cpufreq/policy0"
+    governor = {
+        f"{policy}/scaling_governor": "ondemand",
+        f"{policy}/scaling_available_governors": "ondemand performance",
+    }
+    made = make_board(tmp_path / "board", root=tree(tmp_path / "root", governor))
+    state = State(governor="performance", fan=80)
+    device = replace(made.device, state=state, settle=Settle(deadline_s=2.0, load_cores=100.0))
+    script = artifact(tmp_path)
+    with Hold(replace(made, device=device), "run") as hold:
+        hold.calm()
+        trial = run_trial(hold, job_of(script))
+    assert trial.environment.requested["state"] == {"governor": "performance", "fan": 80}
+    assert trial.environment.in_force["state"] == {"governor": "performance"}
+    (problem,) = trial.environment.facts["state_problems"]
+    assert (problem["control"], problem["asked"], problem["in_force"]) == ("fan", 80, None)
+    assert trial.environment.facts["settled"]["calm"]
+
+
+def test_a_board_that_is_left_as_it_is_says_nothing_of_its_state(board: Board, tmp_path: Path) -> None:
+    trial = run(board, artifact(tmp_path))
+    assert "state" not in trial.environment.requested
+    assert "state" not in trial.environment.in_force
+    assert not {"state_problems", "settled"} & set(trial.environment.facts)
+
+
+def test_a_board_is_examined_for_what_a_doctor_asks(tmp_path: Path) -> None:
+    found = examine(make_board(tmp_path / "board"))
+    assert found["backends"]["null"] == {}
+    assert found["disk_free_bytes"] > 0
+    assert abs(found["clock_offset_s"]) < 60.0  # the same machine
+    assert {"governor", "clocks", "fan", "cores", "power_mode"} == set(found["state"])
+    assert "rights" in found

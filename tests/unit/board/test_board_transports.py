@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -9,9 +10,11 @@ import pytest
 
 from harness.agent import PROTOCOL, wire
 from harness.board.link import Link
-from harness.board.transports import LocalConversation
+from harness.board.ssh import SshTransport
+from harness.board.transports import LocalConversation, LocalTransport, connect
 from harness.errors import AgentError
-from tests.support.agent_side import RecordingTransport, living_members, null_script
+from harness.model.site import Site
+from tests.support.agent_side import RecordingTransport, ended, living_members, null_script
 
 PATIENCE_S = 60.0
 
@@ -56,12 +59,28 @@ def test_a_file_that_was_altered_on_the_board_is_sent_again(transport: Recording
     assert there.read_bytes() == b"right"
 
 
-def test_get_fetches_and_removes(transport: RecordingTransport, tmp_path: Path) -> None:
-    path = Path(transport.scratch("samples"))
+def test_get_fetches_and_leaves_it_there(transport: RecordingTransport, tmp_path: Path) -> None:
+    path = Path(transport.folder) / "samples"
+    path.parent.mkdir()
     path.write_bytes(b"columns")
-    transport.get(str(path), tmp_path / "here")
-    assert (tmp_path / "here").read_bytes() == b"columns"
-    assert not path.exists()
+    for _ in range(2):  # a link may break before it is stored
+        transport.get(str(path), tmp_path / "here")
+        assert (tmp_path / "here").read_bytes() == b"columns"
+
+
+def test_the_folder_is_absolute_and_holds_the_leases(tmp_path: Path) -> None:
+    transport = LocalTransport(Path("board"), sys.executable)
+    assert transport.folder == str(Path.cwd() / "board")
+    assert Path(transport.lease_folder).parent == Path(transport.folder)
+
+
+def test_a_site_is_reached_by_ssh_and_this_machine_without(tmp_path: Path) -> None:
+    site = Site("nano", "jetson@192.0.2.7", lease_folder="/leases")
+    there, here = connect(site, tmp_path, sys.executable), connect(None, tmp_path, sys.executable)
+    assert (type(there), there.lease_folder) == (SshTransport, "/leases")
+    assert (type(here), here.folder) == (LocalTransport, str(tmp_path))
+    there.close()
+    assert list(tmp_path.iterdir()) == []  # nothing was opened
 
 
 def test_each_talk_is_a_fresh_process_of_one_archive(transport: RecordingTransport, tmp_path: Path) -> None:
@@ -70,7 +89,7 @@ def test_each_talk_is_a_fresh_process_of_one_archive(transport: RecordingTranspo
         with Link(transport.talk([])) as link:
             pids.add(link.hello()["pid"])
     assert len(pids) == 2
-    assert [conversation._process.returncode for conversation in transport.started] == [0, 0]
+    assert [conversation.close() for conversation in transport.started] == [0, 0]
     assert len(list((tmp_path / "board").glob("agent-*.pyz"))) == 1
 
 
@@ -87,7 +106,7 @@ def test_an_agent_in_the_midst_of_its_work_can_be_ended_at_once(
     link.ask("prepare", PATIENCE_S, affinity="none", nice=0, sensor_settings=sensors)
     (conversation,) = transport.started
     assert conversation.close(at_once=True) == -signal.SIGKILL
-    assert living_members(conversation._process.pid) == []
+    assert living_members(conversation.pid) == []
 
 
 def test_a_host_of_another_protocol_is_refused(link: Link) -> None:
@@ -138,14 +157,13 @@ def test_the_last_words_of_an_agent_arrive(tmp_path: Path) -> None:
     with pytest.raises(AgentError, match="ended by itself with status 1") as caught:
         conversation.receive(PATIENCE_S)
     conversation.close()
-    assert caught.value.remote_traceback == "no room on the card"
+    assert (caught.value.remote_traceback, caught.value.status) == ("no room on the card", 1)
 
 
 def test_an_agent_that_died_between_requests_is_noticed(link: Link, transport: RecordingTransport) -> None:
     link.hello()
-    process = transport.started[0]._process
-    process.send_signal(signal.SIGTERM)
-    process.wait()
+    os.kill(transport.started[0].pid, signal.SIGTERM)
+    assert ended(transport.started[0].pid)
     with pytest.raises(AgentError, match=r"ended by SIGTERM$"):
         link.hello()
 
@@ -157,7 +175,7 @@ def test_an_agent_that_hangs_is_ended_at_the_deadline(
     with pytest.raises(AgentError, match="did not answer within 0 s and was ended") as caught:
         link.ask("load", 0.001, backend="null", artifact=artifact, options={})
     assert caught.value.kind == "Silence"
-    assert transport.started[0]._process.returncode == -signal.SIGKILL
+    assert transport.started[0].close() == -signal.SIGKILL
 
 
 @pytest.mark.parametrize("end", ["by force", "at the deadline", "by itself"])
@@ -176,7 +194,7 @@ def test_whatever_an_agent_started_ends_with_it(tmp_path: Path, end: str) -> Non
             conversation.receive(PATIENCE_S if end == "by itself" else 0.001)
     else:
         conversation.close(at_once=True)
-    assert living_members(conversation._process.pid) == []
+    assert living_members(conversation.pid) == []
     conversation.close()
 
 
@@ -186,7 +204,7 @@ def test_a_hanging_agent_takes_its_sensors_along(link: Link, transport: Recordin
     artifact = null_script(tmp_path / "model.json", fail={"at": "load", "how": "hang"})
     with pytest.raises(AgentError, match="did not answer"):
         link.ask("load", 0.001, backend="null", artifact=artifact, options={})
-    assert living_members(transport.started[0]._process.pid) == []
+    assert living_members(transport.started[0].pid) == []
 
 
 def test_an_agent_whose_host_was_killed_ends_a_hanging_request_by_itself(
@@ -207,7 +225,10 @@ def test_what_a_library_prints_does_not_reach_the_protocol(
     libraries = tmp_path / "libraries"
     libraries.mkdir()
     (libraries / "numpy.py").write_text("__version__ = '1'\nprint('{\"ok\": true, \"result\": {}}')\n")
-    (libraries / "onnxruntime.py").write_text("import os\n__version__ = '2'\nos.write(1, b'not through Python\\n')\n")
+    (libraries / "onnxruntime.py").write_text(
+        "import os\n__version__ = '2'\nos.write(1, b'not through Python\\n')\n"
+        "def get_available_providers():\n    print('{}')\n    return ['CPUExecutionProvider']\n"
+    )
     monkeypatch.setenv("PYTHONPATH", str(libraries))
     with Link(transport.talk([])) as link:
         found = link.ask("probe", PATIENCE_S, collectors=[], runtimes=["onnxruntime"], options={}, period_s=1.0)

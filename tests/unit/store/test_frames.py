@@ -12,7 +12,7 @@ import pytest
 import harness
 from harness.errors import NewerSchema, StoreError
 from harness.model.case import Scenario
-from harness.model.trial import Outputs, Phases
+from harness.model.trial import Outputs, Phases, Samples
 from harness.store import store
 from tests.support.host_side import CASE, column, plan, run, samples, trace, trial
 
@@ -67,7 +67,7 @@ def test_one_row_per_trial_with_its_facts(folder: Path) -> None:
 
 def test_one_row_per_inference(folder: Path) -> None:
     found = harness.load(folder).samples
-    assert list(found.columns) == [*KEYS, "phase", "start_s", "duration_s", "block"]
+    assert list(found.columns) == [*KEYS, "phase", "start_s", "duration_s", "block", "device_s"]
     assert list(found["trial"]) == ["a", "a", "a", "b"]
     assert list(found["phase"]) == ["warm-up", "steady", "steady", "steady"]
     assert list(found["duration_s"]) == [0.005, 0.001, 0.002, 0.003]
@@ -76,6 +76,16 @@ def test_one_row_per_inference(folder: Path) -> None:
     assert list(found["launch"]) == [0, 0, 0, 1]
     medians = found[found["phase"] == "steady"].groupby("variant", observed=True)["duration_s"].median()
     assert medians.to_dict() == {"small": 0.0015, "other": 0.003}
+    assert np.isnan(found["device_s"]).all()  # missing, not zero
+
+
+def test_the_devices_own_time_is_beside_the_hosts(tmp_path: Path) -> None:
+    made = store.begin(tmp_path, RUN)
+    own = Samples(column([1.0, 2.0]), column([0.5, 0.25]), column([0, 0]), column([0.125, 0.0625]))
+    store.append(made, replace(TRIALS[0], samples=own, warm_up=Samples()))
+    store.append(made, TRIALS[1])
+    found = harness.load(made).samples
+    np.testing.assert_array_equal(found["device_s"], [0.125, 0.0625, np.nan])
 
 
 def test_one_row_per_reading(folder: Path) -> None:
@@ -98,7 +108,7 @@ def test_a_frame_without_rows_has_its_columns(tmp_path: Path) -> None:
     store.append(made, TRIALS[3])
     found = harness.load(made)
     assert len(found.trials) == 1
-    assert list(found.samples.columns) == [*KEYS, "phase", "start_s", "duration_s", "block"]
+    assert list(found.samples.columns) == [*KEYS, "phase", "start_s", "duration_s", "block", "device_s"]
     assert list(found.predictions.columns) == [*KEYS, "image", "top1", "label"]
     assert len(found.samples) == len(found.traces) == len(found.predictions) == 0
 

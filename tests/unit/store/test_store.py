@@ -15,7 +15,7 @@ import pytest
 from harness.errors import EXIT_USAGE, StoreError, UsageError
 from harness.model.case import PlannedTrial
 from harness.model.run import trial_id
-from harness.model.trial import Environment, Outputs, Phases, Trial
+from harness.model.trial import Environment, Outputs, Phases, Samples, Trial
 from harness.store import store
 from tests.support.host_side import CASE, column, plan, run, samples, trace, trial
 
@@ -47,6 +47,15 @@ ACCURACY = trial(
 FAILED = trial([], run=RUN.id, launch=2, order=6, status="failed", message="killed\nTraceback", phases=Phases())
 
 
+DEVICE_TIMED = trial(
+    run=RUN.id,
+    launch=3,
+    order=7,
+    warm_up=Samples(column([1.0]), column([0.5]), column([0]), column([0.25])),
+    samples=Samples(column([2.0, 3.0]), column([0.5, 0.25]), column([0, 0]), column([0.125, 0.0625])),
+)
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     return store.begin(tmp_path / "store", RUN)
@@ -63,7 +72,9 @@ def file_size_limit(limit_bytes: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
-@pytest.mark.parametrize("given", [FULL, OBSERVER, ACCURACY, FAILED], ids=["full", "observer", "accuracy", "failed"])
+@pytest.mark.parametrize(
+    "given", [FULL, OBSERVER, ACCURACY, FAILED, DEVICE_TIMED], ids=["full", "observer", "accuracy", "failed", "device"]
+)
 def test_a_trial_comes_back_equal_to_itself(folder: Path, given: Trial) -> None:
     written = store.append(folder, given)
     assert written == folder / "trials" / f"{given.order:06d}-{given.id}"

@@ -3,69 +3,21 @@
 from __future__ import annotations
 
 import argparse
-import json
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.errors import EXIT_DONE, EXIT_NOTHING_VALID, StoreError, UsageError
+from harness.errors import EXIT_DONE, EXIT_NOTHING_VALID, UsageError
 from harness.model.codec import to_json
-from harness.model.trial import Record
-from harness.model.verdict import RunResult
 from harness.options import Options
+from harness.verbs import boards
+from harness.verbs.output import write_json, write_report
+from harness.verbs.run import plan, run
 
 if TYPE_CHECKING:
     from harness.variants.proof import Check
 
 Verb = Callable[[Options, argparse.Namespace], int]
-
-
-def plan(options: Options, _parsed: argparse.Namespace) -> int:
-    """Print what `run` would do."""
-    from harness import console, stages
-
-    planned = stages.plan_run(options)
-    if options.json:
-        _write_json(stages.plan_json(planned.plan), options.json)
-    if options.json != "-":
-        console.print_plan(planned.plan)
-    return EXIT_DONE
-
-
-def run(options: Options, _parsed: argparse.Namespace) -> int:
-    """Measure; print the table or the JSON summary. 3 where no case came out better than invalid."""
-    from harness import attachments, console, places, stages
-    from harness.report.summary import summary_json
-
-    if options.json and options.json != "-":
-        places.writable(Path(options.json).absolute().parent, "--json")
-    if options.report:
-        places.writable(options.report, "--report")
-    planned, board = stages.reach(stages.plan_run(options), options)
-    for skip in planned.plan.skips:
-        console.message(f"skipped {skip.variant}: {skip.reason}")
-    with console.RunView() as view:
-        folder = stages.measure(planned, board, options, view)
-    if options.power_log:
-        try:
-            console.message(attachments.attach(folder, options.power_log))
-        except UsageError as error:
-            later = f"`harness report {folder.name} --power-log FILE` attaches a log to it"
-            raise UsageError(f"{error}; the run itself is stored, and {later}") from None
-    result, records = stages.conclude(folder)
-    if options.json:
-        _write_json(summary_json(result), options.json)
-    if options.json != "-":
-        console.print_result(result)
-    if options.report:
-        console.plain(str(_write_report(result, records, "html", options.report)))
-    console.message(f"stored in {folder}; its report: harness report {folder.name}")
-    if all(case.verdict == "invalid" for case in result.cases):
-        console.message("harness: nothing valid was measured; the reasons stand above")
-        return EXIT_NOTHING_VALID
-    return EXIT_DONE
 
 
 def report(options: Options, parsed: argparse.Namespace) -> int:
@@ -80,47 +32,8 @@ def report(options: Options, parsed: argparse.Namespace) -> int:
             raise UsageError("--power-log belongs to one run: name one")
         console.message(attachments.attach(folders[0], options.power_log))
     for folder in folders:
-        console.plain(str(_write_report(*stages.conclude(folder), parsed.format, parsed.out)))
+        console.plain(str(write_report(*stages.conclude(folder), parsed.format, parsed.out)))
     return EXIT_DONE
-
-
-def _write_report(result: RunResult, records: Mapping[str, Record], form: str, out: Path) -> Path:
-    from harness.report import reporter
-
-    chosen = reporter(form)
-    target = out / f"{result.run['id']}{chosen.suffix}"
-    try:
-        target.write_bytes(chosen.render(result, records))
-    except OSError as error:
-        raise StoreError(f"cannot write {target}: {error.strerror}; name another folder") from None
-    return target
-
-
-def devices(_options: Options, _parsed: argparse.Namespace) -> int:
-    """Registered boards; everything here reads files only, so it starts fast."""
-    from harness import registry
-
-    lines = []
-    for name in registry.device_names():
-        device = registry.load_device(name)
-        reachable = "this machine" if name == registry.DEFAULT_DEVICE else "run the harness on the board itself"
-        lines.append(f"{device.name:<20} {device.title:<32} {reachable}; backends: {', '.join(device.backends)}")
-    print("\n".join(lines))  # noqa: T201  # rich would double the start-up time
-    return EXIT_DONE
-
-
-def doctor(options: Options, _parsed: argparse.Namespace) -> int:
-    """Ask the board, print every check with its fix. 3 where no backend could run a model."""
-    from harness import console, registry, stages
-    from harness.doctor import examine
-
-    device = registry.load_device(options.device)
-    answer = stages.ask(stages.board_of(device, options.cache), options.device)
-    rows = [(check.state, check.name, check.found, check.fix) for check in examine(device, answer)]
-    console.print_rows(f"{device.title}: fit to measure?", ("state", "check", "found", "what to do"), rows)
-    warnings = sum(row[0] != "good" for row in rows)
-    console.message(f"{len(rows) - warnings} of {len(rows)} checks are good")
-    return EXIT_DONE if set(answer["backends"]) - {"null"} else EXIT_NOTHING_VALID
 
 
 def build(options: Options, parsed: argparse.Namespace) -> int:
@@ -214,7 +127,7 @@ def judge(options: Options, parsed: argparse.Namespace) -> int:
     if parsed.release:
         write_qualities(path, merged(known, found, path))
     if options.json:
-        _write_json(to_json(found), options.json)
+        write_json(to_json(found), options.json)
     return EXIT_DONE
 
 
@@ -226,7 +139,7 @@ def import_log(options: Options, parsed: argparse.Namespace) -> int:
 
     found = summary(read(parsed.kind, parsed.file))
     if options.json:
-        _write_json(found, options.json)
+        write_json(found, options.json)
     if options.json != "-":
         rows = [(name, *(_shown(fact) for fact in facts.values())) for name, facts in found["channels"].items()]
         headings = ("channel", "unit", "kind", "readings", "missing", "first", "last")
@@ -245,27 +158,12 @@ def _shown(fact: object) -> object:
     return f"{fact:.6g}" if isinstance(fact, float) else "–" if fact is None else fact
 
 
-def _write_json(value: object, target: str) -> None:
-    from harness import console
-
-    text = json.dumps(value, indent=2, allow_nan=False) + "\n"
-    if target == "-":
-        console.plain(text)
-        return
-    partial = Path(target + ".partial")
-    try:
-        partial.write_text(text, "utf-8")
-        shutil.move(partial, target)
-    except OSError as error:
-        raise StoreError(f"cannot write {target}: {error.strerror}; name another file with --json") from None
-
-
 TABLE: Mapping[str, Verb] = {
     "plan": plan,
     "run": run,
     "report": report,
-    "devices": devices,
-    "doctor": doctor,
+    "devices": boards.devices,
+    "doctor": boards.doctor,
     "build": build,
     "judge": judge,
     "import": import_log,

@@ -1,0 +1,323 @@
+"""TensorRT: engines built on the board from an ONNX file, run through ctypes and the board's own libcudart.
+
+Owns sessions and their two ways to name tensors: by binding (8.0 to 8.4), by name (8.5 and later); which of them a
+version has is asked of its attributes. How an engine is built is trt_build's, where it is kept engine_cache's.
+"""
+
+import importlib
+import time
+
+from . import cuda, engine_cache, trt_build, trt_layers
+
+# Options that decide which engine comes out; others may change without building it anew.
+BUILD_OPTIONS = ("shapes", "calibration", "workspace_bytes")
+NO_TENSORRT = (
+    "{}; on a Jetson: sudo apt install python3-libnvinfer (a virtual environment needs --system-site-packages to see "
+    "it); elsewhere: python3 -m pip install tensorrt"
+)
+
+
+class TensorRt:
+    """Factory of sessions in the file's own precision. The arguments stand in for what a board has, in tests."""
+
+    name = "tensorrt"
+    precision = ""  # the file's own
+
+    def __init__(self, find=importlib.import_module, open_runtime=cuda.open_runtime, build=trt_build.in_child):
+        self._find, self._open_runtime, self._build = find, open_runtime, build
+
+    def why_unavailable(self):
+        """None where TensorRT, numpy and a CUDA device are there and the version knows the precision; else why not."""
+        try:
+            self._find("numpy")
+            trt = self._find("tensorrt")
+        except (ImportError, OSError) as error:
+            return NO_TENSORRT.format(error)
+        try:
+            self._open_runtime()
+        except cuda.CudaError as error:
+            return str(error)
+        return trt_build.why_not(trt, self.precision)
+
+    def versions(self):
+        """Versions of what a session runs on, and the GPU."""
+        runtime = self._open_runtime()
+        found = {"tensorrt": self._find("tensorrt").__version__, "numpy": self._find("numpy").__version__}
+        return dict(found, gpu=runtime.describe()["name"], **runtime.versions())
+
+    def load(self, artifact, options):
+        """A session over the file `artifact`; its engine is built first where none is kept.
+
+        options: shapes (by input), calibration (a .npz on the board, for int8), workspace_bytes.
+        """
+        path, key = self._entry(artifact, options)
+        self.prepare(artifact, options)
+        found = engine_cache.read(path, key)
+        if found is None:
+            raise trt_build.BuildFailed(
+                "the engine that was just built cannot be read at {}; is the disk full?".format(path)
+            )
+        facts, engine = found
+        return EngineSession(self._find("tensorrt"), self._open_runtime(), engine, facts)
+
+    def prepare(self, artifact, options):
+        """Build and keep the engine unless it is there. Returns whether it was built now."""
+        path, key = self._entry(artifact, options)
+        if engine_cache.read(path, key) is not None:
+            return False
+        self._build(artifact, _build_options(self.precision, options), path, key)
+        return True
+
+    def profile(self, artifact, options, arrays):
+        """What TensorRT executed in one inference, by its own profiler and inspector; as of OnnxRuntime.profile."""
+        session = self.load(artifact, options)
+        try:
+            session.bind(arrays)
+            return trt_layers.profile(self._find("tensorrt"), session)
+        finally:
+            session.close()
+
+    def _entry(self, artifact, options):
+        """The place of the engine and all that decides it."""
+        from ..outputs import file_sha256
+
+        chosen = _build_options(self.precision, options)
+        if chosen.get("calibration"):
+            chosen["calibration_sha256"] = file_sha256(chosen.pop("calibration"))
+        key = {
+            "revision": trt_build.REVISION,
+            "artifact_sha256": file_sha256(artifact),
+            "tensorrt": self._find("tensorrt").__version__,
+            # Power modes may switch multiprocessors off: another engine is the best for fewer.
+            "gpu": self._open_runtime().describe(),
+            "options": chosen,
+        }
+        return engine_cache.path_of(artifact, key), key
+
+
+class TensorRtFp16(TensorRt):
+    """fp16 allowed beside fp32, in versions where a flag says so; the builder takes whichever kernel is faster."""
+
+    name = "tensorrt-fp16"
+    precision = "fp16"
+
+
+class TensorRtInt8(TensorRt):
+    """int8 from the file's quantizers, or by calibration in versions that have it."""
+
+    name = "tensorrt-int8"
+    precision = "int8"
+
+
+def _build_options(precision, options):
+    chosen = {name: options[name] for name in BUILD_OPTIONS if options.get(name) is not None}
+    return dict(chosen, precision=precision)
+
+
+class NamedTensors:
+    """Tensors by name: 8.5 and later."""
+
+    api = "named tensors"
+
+    def __init__(self, trt, engine, context):
+        self._engine, self._context = engine, context
+        self.names = [engine.get_tensor_name(number) for number in range(engine.num_io_tensors)]
+        self._inputs = {name for name in self.names if engine.get_tensor_mode(name) == trt.TensorIOMode.INPUT}
+
+    def is_input(self, name):
+        """Whether it is fed."""
+        return name in self._inputs
+
+    def dtype(self, name):
+        """Its element type, a trt.DataType."""
+        return self._engine.get_tensor_dtype(name)
+
+    def set_shape(self, name, shape):
+        """Fix an input's free dimensions; False where the engine does not take that shape."""
+        return self._context.set_input_shape(name, shape)
+
+    def shape(self, name):
+        """With every dimension known once all inputs are fixed."""
+        return tuple(self._context.get_tensor_shape(name))
+
+    def running(self, addresses, stream):
+        """A call that queues one inference; `addresses` by name."""
+        for name, address in addresses.items():
+            self._context.set_tensor_address(name, address)
+        execute = self._context.execute_async_v3
+        return lambda: execute(stream)
+
+
+class Bindings:
+    """Tensors by their number: 8.0 to 8.4."""
+
+    api = "bindings"
+
+    def __init__(self, _trt, engine, context):
+        self._engine, self._context = engine, context
+        self.names = [engine.get_binding_name(number) for number in range(engine.num_bindings)]
+
+    def is_input(self, name):
+        """Whether it is fed."""
+        return self._engine.binding_is_input(self.names.index(name))
+
+    def dtype(self, name):
+        """Its element type, a trt.DataType."""
+        return self._engine.get_binding_dtype(self.names.index(name))
+
+    def set_shape(self, name, shape):
+        """Fix an input's free dimensions; False where the engine does not take that shape."""
+        return self._context.set_binding_shape(self.names.index(name), shape)
+
+    def shape(self, name):
+        """With every dimension known once all inputs are fixed."""
+        return tuple(self._context.get_binding_shape(self.names.index(name)))
+
+    def running(self, addresses, stream):
+        """A call that queues one inference; `addresses` by name."""
+        bindings = [addresses[name] for name in self.names]
+        execute = self._context.execute_async_v2
+        return lambda: execute(bindings, stream)
+
+
+class EngineSession:
+    """One engine. `step` queues copies to the device, the inference and copies back, and waits for the stream.
+
+    Buffers are made once. What the device itself spends on the inference, without the copies, is `device_s`.
+    """
+
+    clock = staticmethod(time.perf_counter)
+
+    def __init__(self, trt, runtime, engine, facts):
+        self._trt, self._runtime, self._built = trt, runtime, dict(facts, bytes=len(engine))
+        self._logger = trt_build.messages(trt)
+        trt.init_libnvinfer_plugins(self._logger, "")
+        # Kept: an engine must not outlive what made it.
+        self._maker = trt.Runtime(self._logger)
+        self.engine = self._maker.deserialize_cuda_engine(engine)
+        if self.engine is None:
+            raise RuntimeError("TensorRT {} refuses its engine: {}".format(trt.__version__, self._errors()))
+        self.context = self.engine.create_execution_context()
+        if self.context is None:
+            raise RuntimeError("no room to run the engine: {}".format(self._errors()))
+        made = NamedTensors if hasattr(self.engine, "num_io_tensors") else Bindings
+        self._tensors = made(trt, self.engine, self.context)
+        self._stream = runtime.stream()
+        self._events = runtime.event(), runtime.event()
+        self._buffers = {}
+        try:
+            self._make_buffers()
+        except BaseException:
+            self.close()
+            raise
+        self._rows = None
+        self._calls = self._sequence()
+
+    def _make_buffers(self):
+        tensors = self._tensors
+        for name in self.input_names():
+            shape = tuple(self._built["shapes"][name])
+            if not tensors.set_shape(name, shape):
+                raise RuntimeError("the engine does not take {} as {}: {}".format(name, shape, self._errors()))
+        for name in tensors.names:
+            shape = tensors.shape(name)
+            if any(size < 0 for size in shape):
+                raise RuntimeError(
+                    "the shape of {} is known only after a run; such models are not supported".format(name)
+                )
+            self._buffers[name] = cuda.Buffer(self._runtime, shape, _numpy_type(self._trt, tensors.dtype(name), name))
+
+    def _sequence(self):
+        """The calls of one inference, in order."""
+        tensors, runtime, stream = self._tensors, self._runtime, self._stream
+        ins = [name for name in tensors.names if tensors.is_input(name)]
+        outs = [name for name in tensors.names if not tensors.is_input(name)]
+        run = tensors.running({name: buffer.device for name, buffer in self._buffers.items()}, stream)
+
+        def checked():
+            if not run():
+                raise RuntimeError("TensorRT could not run the engine: {}".format(self._errors()))
+
+        return (
+            [self._buffers[name].to_device(stream) for name in ins]
+            + [runtime.recording(self._events[0], stream), checked, runtime.recording(self._events[1], stream)]
+            + [self._buffers[name].to_host(stream) for name in outs]
+            + [runtime.synchronising(stream)]
+        )
+
+    def _errors(self):
+        return "; ".join(self._logger.errors[-3:]) or "it gave no reason"
+
+    def input_names(self):
+        """Names that `bind` takes."""
+        return [name for name in self._tensors.names if self._tensors.is_input(name)]
+
+    def bind(self, arrays):
+        """Take the inputs, by name. Fewer rows than the engine's batch are filled up, and its answers to them dropped.
+
+        ValueError for another shape, TypeError for values that the engine's element type cannot hold.
+        """
+        import numpy
+
+        self._rows = None
+        for name in self.input_names():
+            array, target = numpy.asarray(arrays[name]), self._buffers[name].array
+            if array.shape[1:] != target.shape[1:] or array.shape[:1] > target.shape[:1]:
+                raise ValueError("{} was built for {}, not for {}".format(name, target.shape, array.shape))
+            if array.shape != target.shape:
+                self._rows = len(array)
+                target[self._rows :] = 0
+                target = target[: self._rows]
+            numpy.copyto(target, array, casting="same_kind")
+
+    def step(self):
+        """One inference."""
+        for call in self._calls:
+            call()
+
+    def device_s(self):
+        """Seconds that the device took for the last step's inference, by events around it; without the copies."""
+        return self._runtime.elapsed_s(*self._events)
+
+    def outputs(self):
+        """Arrays of the last step."""
+        tensors = self._tensors
+        arrays = [self._buffers[name].array for name in tensors.names if not tensors.is_input(name)]
+        return arrays if self._rows is None else [array[: self._rows] for array in arrays]
+
+    def facts(self):
+        """What the engine is, and what it was allowed to compute in."""
+        engine = dict(self._built, api=self._tensors.api, layers=self.engine.num_layers)
+        # Named anew in 10.1, as it became 64 bits wide.
+        name = "device_memory_size_v2" if hasattr(self.engine, "device_memory_size_v2") else "device_memory_size"
+        engine["device_memory_bytes"] = int(getattr(self.engine, name))
+        return {"providers": ["TensorRT"], "gpu": self._runtime.describe(), "engine": engine}
+
+    def close(self):
+        """Give everything back, in the order that the engine's parts need."""
+        self._calls = []
+        for buffer in self._buffers.values():
+            buffer.close()
+        self._buffers = {}
+        if self._stream is not None:
+            for event in self._events:
+                self._runtime.destroy_event(event)
+            self._runtime.destroy_stream(self._stream)
+        self._stream = self._tensors = self.context = self.engine = self._maker = None
+
+
+def _numpy_type(trt, kind, name):
+    """trt.nptype fails with numpy 1.24 and later in the versions of JetPack 4 and 5: it names numpy.bool."""
+    types = (
+        ("FLOAT", "float32"),
+        ("HALF", "float16"),
+        ("INT8", "int8"),
+        ("INT32", "int32"),
+        ("INT64", "int64"),
+        ("UINT8", "uint8"),
+        ("BOOL", "bool"),
+    )
+    for label, found in types:
+        if hasattr(trt.DataType, label) and kind == getattr(trt.DataType, label):
+            return found
+    raise TypeError("{} is of type {}, which numpy does not have".format(name, kind))

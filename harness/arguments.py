@@ -1,0 +1,205 @@
+"""The command line's words: verbs and their arguments, as argparse takes them. Owns help texts and what a word may be.
+
+Knows neither what a verb does with them nor the environment: harness.cli makes Options of what was parsed here.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+from harness import __version__
+from harness.options import TOTAL_SCOPES
+from harness.registry import DEFAULT_DEVICE, DEFAULT_SUITE, HERE, SITES_FILE
+
+_EPILOG = """\
+exit codes: 0 done; 1 the gate found a regression; 2 usage or configuration;
+            3 nothing valid was measured, or the run was interrupted (the same command goes on with it)
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    """The whole program's."""
+    whole = argparse.ArgumentParser(
+        prog="harness",
+        description="Benchmark vision-model variants on edge boards, and keep an honest record.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    whole.add_argument("--version", action="version", version=f"edge-harness {__version__}")
+    verbs = whole.add_subparsers(dest="verb", required=True, metavar="VERB")
+    table: tuple[tuple[str, str, Callable[[argparse.ArgumentParser], None]], ...] = (
+        ("plan", "print cases and skips, run nothing", _measuring_arguments),
+        ("run", "measure, and print a summary", _measuring_arguments),
+        ("report", "write the report of stored runs", _report_arguments),
+        ("devices", "what is registered, what is reachable; check a device file; clean a board", _devices_arguments),
+        ("doctor", "is this board fit to measure, and if not, the fix", _doctor_arguments),
+        ("build", "train, quantize and export the variants of a suite", _build_arguments),
+        ("judge", "confusion, calibration, robustness and paired tests of what is built", _judge_arguments),
+        ("import", "read the log of another tool (tegrastats, vcgencmd, nvidia-smi, a meter)", _import_arguments),
+    )
+    for name, text, extend in table:
+        extend(verbs.add_parser(name, help=text, description=text))
+    return whole
+
+
+def _power_log_arguments(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument(
+        "--power-log",
+        metavar="[KIND:]FILE",
+        help="a log of power made meanwhile (kinds as of `import`; default meter-csv): attach it to the run",
+    )
+    verb.add_argument(
+        "--clock-offset", type=_number, metavar="S", help="the board's clock minus the log's (default: 0)"
+    )
+    verb.add_argument(
+        "--power-scope",
+        choices=TOTAL_SCOPES,
+        metavar="WHERE",
+        help=f"what the log's total covers: {', '.join(TOTAL_SCOPES)} (default of a meter: wall)",
+    )
+    verb.add_argument(
+        "--power-channel", metavar="NAME", help="the log's channel that is the total (`import` lists them)"
+    )
+
+
+def _common_arguments(verb: argparse.ArgumentParser) -> None:
+    # Of an action within a verb nothing, lest it forget what was given before it.
+    store = verb.argument_default or Path("results/store")
+    verb.add_argument("--results", type=Path, default=store, metavar="DIR", help="the store of runs")
+    verb.add_argument("--cache", type=Path, metavar="DIR", help="built artifacts and what was sent to boards")
+
+
+def _sites_argument(verb: argparse.ArgumentParser) -> None:
+    help_text = f"addresses of boards (default: devices/{SITES_FILE}, else edge-harness/{SITES_FILE} of the user)"
+    verb.add_argument("--sites", type=Path, metavar="FILE", help=help_text)
+
+
+def _board_arguments(verb: argparse.ArgumentParser) -> None:
+    device_help = f"name, site or .toml file (repeatable; default: {DEFAULT_DEVICE})"
+    verb.add_argument("--device", action="append", default=[], metavar="D", help=device_help)
+    host_help = f"the one board's address, instead of the sites file's; {HERE}: the harness runs on the board itself"
+    verb.add_argument("--host", metavar="USER@ADDRESS", help=host_help)
+    _sites_argument(verb)
+
+
+def _power_mode_argument(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("--power-mode", metavar="NAME", help="set this mode (as nvpmodel -q names it), and put it back")
+
+
+def _data_arguments(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("--data", type=Path, metavar="DIR", help="image sets (else HARNESS_DATA, else the cache)")
+    verb.add_argument("--download", action="store_true", help="fetch a missing image set into the data folder")
+
+
+def _measuring_arguments(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("suite", nargs="?", help=f"name or .py file (default: {DEFAULT_SUITE})")
+    _board_arguments(verb)
+    _power_mode_argument(verb)
+    verb.add_argument("--variant", action="append", default=[], metavar="V", help="only this variant (repeatable)")
+    verb.add_argument("--backend", action="append", default=[], metavar="B", help="only this runtime (repeatable)")
+    verb.add_argument("--scenario", action="append", default=[], metavar="S", help="only this scenario (repeatable)")
+    verb.add_argument("--model", action="append", default=[], metavar="FILE.onnx", help="your own model, not a suite")
+    verb.add_argument("--shape", action="append", default=[], metavar="NAME=1,3,224,224", help="a model input's shape")
+    verb.add_argument("--budget", type=_seconds, metavar="SECONDS", help="most time for the measured part of a launch")
+    verb.add_argument("--quick", action="store_true", help="3 short launches: a look, without intervals")
+    verb.add_argument("--seed", type=int, default=0, help="of the order of trials (default: %(default)s)")
+    verb.add_argument("--report", type=Path, metavar="DIR", help="write the HTML report there when the run has ended")
+    verb.add_argument("--json", metavar="FILE|-", help="write the summary as JSON (- for stdout, instead of the table)")
+    _power_log_arguments(verb)
+    _data_arguments(verb)
+    _common_arguments(verb)
+
+
+def _report_arguments(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("runs", nargs="*", default=["last"], metavar="RUN", help="run id, its start, a folder, or last")
+    verb.add_argument("--out", type=Path, default=Path("reports/site"), metavar="DIR", help="default: %(default)s")
+    verb.add_argument("--format", default="html", choices=("html", "md", "csv", "json"), help="default: %(default)s")
+    _power_log_arguments(verb)
+    _common_arguments(verb)
+
+
+def _doctor_arguments(verb: argparse.ArgumentParser) -> None:
+    _board_arguments(verb)
+    _power_mode_argument(verb)
+    _common_arguments(verb)
+
+
+def _devices_arguments(verb: argparse.ArgumentParser) -> None:
+    _sites_argument(verb)
+    _common_arguments(verb)
+    actions = verb.add_subparsers(dest="action", metavar="ACTION", help="default: list them")
+    for name, text, extend in (
+        ("check", "is this device file right; what does it say", _check_arguments),
+        ("clean", "what is kept on a board; --yes removes it", _clean_arguments),
+    ):
+        action = actions.add_parser(name, help=text, description=text, argument_default=argparse.SUPPRESS)
+        extend(action)
+        _common_arguments(action)
+
+
+def _check_arguments(action: argparse.ArgumentParser) -> None:
+    action.add_argument("file", metavar="FILE", help="a device's .toml, or a registered name")
+
+
+def _clean_arguments(action: argparse.ArgumentParser) -> None:
+    _board_arguments(action)
+    action.add_argument("--yes", action="store_true", default=False, help="remove what is listed, but trials")
+    trials_help = "remove also trials that no host has collected"
+    action.add_argument("--trials", action="store_true", default=False, help=trials_help)
+
+
+def _build_arguments(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("suite", nargs="?", default=DEFAULT_SUITE, help="default: %(default)s")
+    verb.add_argument("--variant", action="append", default=[], metavar="V", help="only this variant (repeatable)")
+    verb.add_argument("--anew", action="store_true", help="build the named ones from the start, whatever is there")
+    what = verb.add_mutually_exclusive_group()
+    what.add_argument("--release", action="store_true", help="copy the artifacts beside the suite and lock them")
+    what.add_argument(
+        "--check", action="store_true", help="release nothing; verify files, figures and bytes of what is locked"
+    )
+    _data_arguments(verb)
+    _common_arguments(verb)
+
+
+def _judge_arguments(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("suite", nargs="?", default=DEFAULT_SUITE, help="default: %(default)s")
+    verb.add_argument("--variant", action="append", default=[], metavar="V", help="only this variant (repeatable)")
+    verb.add_argument("--corruption", action="append", metavar="C", help="only this corruption (repeatable)")
+    verb.add_argument("--images", type=int, default=2000, help="corrupt this many test images (default: %(default)s)")
+    verb.add_argument("--seed", type=int, default=0, help="of the noise and of the halves (default: %(default)s)")
+    verb.add_argument("--release", action="store_true", help="enter it in SUITE.quality.json beside the suite")
+    verb.add_argument("--json", metavar="FILE|-", help="write all figures as JSON (- for stdout)")
+    _data_arguments(verb)
+    _common_arguments(verb)
+
+
+def _import_arguments(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("kind", metavar="KIND", help="tegrastats, vcgencmd, nvml-csv or meter-csv")
+    verb.add_argument("file", type=Path, metavar="FILE", help="what the tool printed")
+    verb.add_argument(
+        "--json", metavar="FILE|-", help="write lines, unknown tokens and channels as JSON (- for stdout)"
+    )
+    _common_arguments(verb)
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above 0")
+    return seconds
+
+
+def _number(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds")
+    return number

@@ -1,0 +1,95 @@
+"""`plan` and `run`: one board or several side by side, one result each."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.errors import EXIT_DONE, EXIT_NOTHING_VALID, UsageError
+from harness.options import Options
+from harness.verbs.output import write_json, write_report
+
+if TYPE_CHECKING:
+    from harness.fleet import Outcome
+
+
+def plan(options: Options, _parsed: argparse.Namespace) -> int:
+    """Print what `run` would do, on every device."""
+    from harness import console, registry, stages
+
+    _check_several(options)
+    for target in registry.targets(options):
+        planned = stages.plan_run(options, target)
+        if options.json:
+            write_json(stages.plan_json(planned.plan), _json_of(options, target.device.name))
+        if options.json != "-":
+            console.print_plan(planned.plan)
+    return EXIT_DONE
+
+
+def run(options: Options, _parsed: argparse.Namespace) -> int:
+    """Measure; print the table or the JSON summary of each device.
+
+    3 where no case of a device came out better than invalid; of several devices the highest code counts, as every one
+    of them was asked for.
+    """
+    from harness import console, fleet, places, registry
+
+    _check_several(options)
+    if options.json and options.json != "-":
+        places.writable(Path(options.json).absolute().parent, "--json")
+    if options.report:
+        places.writable(options.report, "--report")
+    targets = registry.targets(options)
+    with console.RunView() as view:
+        if len(targets) == 1:
+            outcomes = (fleet.Outcome(targets[0], fleet.measure(targets[0], options, view.board(""))),)
+        else:
+            outcomes = fleet.measure_all(targets, options, lambda target: view.board(target.device.name))
+    return max(_conclude(outcome, options) for outcome in outcomes)
+
+
+def _check_several(options: Options) -> None:
+    if len(options.devices) > 1 and options.json == "-":
+        raise UsageError("--json - holds one summary, and there are several devices: name a file, it gets one each")
+    if len(options.devices) > 1 and options.power_log:
+        raise UsageError("--power-log is of one board: attach it afterwards, with `harness report RUN --power-log FILE`")
+
+
+def _conclude(outcome: Outcome, options: Options) -> int:
+    """Print what was measured on a board, or why nothing was."""
+    from harness import attachments, console, stages
+    from harness.report.summary import summary_json
+
+    name, folder = outcome.target.device.name, outcome.folder
+    if folder is None:
+        console.message(f"harness: {name}: {outcome.error}")
+        return outcome.exit_code
+    if options.power_log:
+        try:
+            console.message(attachments.attach(folder, options.power_log))
+        except UsageError as error:
+            later = f"`harness report {folder.name} --power-log FILE` attaches a log to it"
+            raise UsageError(f"{error}; the run itself is stored, and {later}") from None
+    result, records = stages.conclude(folder)
+    if options.json:
+        write_json(summary_json(result), _json_of(options, name))
+    if options.json != "-":
+        console.print_result(result)
+    if options.report:
+        console.plain(str(write_report(result, records, "html", options.report)))
+    console.message(f"stored in {folder}; its report: harness report {folder.name}")
+    if all(case.verdict == "invalid" for case in result.cases):
+        console.message("harness: nothing valid was measured; the reasons stand above")
+        return EXIT_NOTHING_VALID
+    return EXIT_DONE
+
+
+def _json_of(options: Options, device: str) -> str:
+    """The file of --json; of several devices each has its own, NAME-DEVICE.json."""
+    assert options.json is not None  # noqa: S101  # its caller asked
+    if len(options.devices) == 1:
+        return options.json
+    path = Path(options.json)
+    return str(path.with_name(f"{path.stem}-{device}{path.suffix}"))
