@@ -29,8 +29,9 @@ class Busy(Exception):
 
 def identity(pid, root):
     """What tells a process from a later one of the same number: {"pid", "started_ticks", "boot_id"}."""
-    # Of the real /proc, whatever the root is: processes are not made of files.
-    text = read_text("/proc/{}/stat".format(pid))
+    # Of the real /proc, whatever the root is: processes are not made of files. Of its first thread, which started with
+    # it: user-mode emulators make up /proc/PID/stat for a process's own eyes.
+    text = read_text("/proc/{0}/task/{0}/stat".format(pid))
     fields = fields_after_name(text) if text else ["Z"]
     # The 22nd field; the third, the state, is the first of these. One that nobody has reaped yet has ended.
     started = None if fields[0] in "ZX" else int(fields[19])
@@ -54,7 +55,7 @@ class Lease:
         self.path, self._entry = path, entry
 
     def note(self, **changes):
-        """Set entries: `child` (the trial process), `found` (the state to be put back)."""
+        """Set entries: `children` (the trial's processes), `found` (the state to be put back)."""
         self._entry.update(changes)
         write_whole(self.path, json.dumps(self._entry, sort_keys=True))
 
@@ -85,7 +86,7 @@ def take(folder, root, run, who, board):
             "since_utc": since,
             "holder": identity(os.getpid(), root),
             "board": board,
-            "child": None,
+            "children": [],
             "found": {},
         }
         lease = Lease(path, entry)
@@ -109,8 +110,9 @@ def clean_up(path, root):
         return []
     if os.stat(path).st_uid != os.geteuid() and os.geteuid() != 0:
         return ["{} left a stale lease ({}) that only they or root can clear away".format(entry["who"], path)]
-    if entry["child"] is not None and alive(entry["child"], root):
-        _end(entry["child"], root)
+    for child in entry["children"]:
+        if alive(child, root):
+            _end(child, root)
     told = []
     if entry["found"]:
         machine = setting.machine(root, entry["board"])

@@ -57,6 +57,7 @@ class Agent:
         self._sensors = None
         self._sensed = {}
         self._session = None
+        self._blocks = None
         self._requests = {
             "hello": self.hello,
             "probe": self.probe,
@@ -66,6 +67,9 @@ class Agent:
             "infer": self.infer,
             "measure": self.measure,
             "observe": self.observe,
+            "duet": self.duet,
+            "block": self.block,
+            "close": self.close,
             "profile": self.profile,
             "evaluate": self.evaluate,
             "bye": dict,
@@ -205,6 +209,28 @@ class Agent:
         }
         wire.write_columns(path, warm.columns("warm_up") + blocks.columns("samples"))
         return self._finish(dict(reply, **first))
+
+    def duet(self, scenario, inputs, blocks, block_s):
+        """One side of a duet, in turn with another process: first inference and warm-up. Blocks follow on demand."""
+        session, first = self._session, self._first_inference(inputs)
+        warm, steady = measure.warm_up(session.step, session.clock, scenario["warm_up"], first["first_inference_s"])
+        fastest = min(warm.duration_s[: warm.count])
+        self._warm, self._blocks = warm, measure.Blocks(session.step, session.clock, (blocks, block_s, fastest))
+        return dict(first, warm_up_steady=steady, warm_up_count=warm.count)
+
+    def block(self):
+        """The next block of a duet; nothing is done between blocks."""
+        self._blocks.run()
+        return {}
+
+    def close(self, path):
+        """The end of a duet. Columns go to `path`; a block's position in its pair is the host's to know."""
+        memory = memory_now(self._root, os.getpid())
+        storage, begin, end = self._blocks.finish()
+        wire.write_columns(path, self._warm.columns("warm_up") + storage.columns("samples"))
+        return self._finish(
+            {"stop_reason": "all blocks done", "steady_start_s": begin, "steady_end_s": end, "memory_end": memory}
+        )
 
     def _first_inference(self, inputs):
         session = self._session

@@ -161,6 +161,37 @@ def alternating_blocks(step, clock, plan, switch):
     return storage
 
 
+class Blocks:
+    """Blocks of one side of a duet, each run when it is asked for; collection is off from the first to the last."""
+
+    def __init__(self, step, clock, plan):
+        """plan: the number of blocks, block_s and the fastest inference."""
+        blocks, block_s, fastest_s = plan
+        self._step, self._clock, self._block_s = step, clock, block_s
+        self._least = SLOW_BLOCK_COUNT if fastest_s > SLOW_S else BLOCK_MIN_COUNT
+        self._storage = Storage(blocks * (self._least + _capacity(block_s, fastest_s)))
+        self._begin = self._end = None
+        self._collecting = gc.isenabled()
+        gc.collect()
+        gc.disable()
+
+    def run(self):
+        """One block of at least block_s, and of at least 8 inferences, of slow models 3."""
+        storage, begin = self._storage, self._clock()
+        budget_end = begin + BLOCK_BUDGET * self._block_s
+        timed_loop(self._step, self._clock, storage, storage.count + self._least, begin + self._block_s, budget_end)
+        storage.end_block()
+        self._end = self._clock()
+        if self._begin is None:
+            self._begin = begin
+
+    def finish(self):
+        """(storage, begin, end) of all blocks."""
+        if self._collecting:
+            gc.enable()
+        return self._storage, self._begin, self._end
+
+
 def idle(clock, duration_s):
     """Leave the loaded model alone for so long; returns (begin, end) on its clock."""
     begin = clock()

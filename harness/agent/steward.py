@@ -109,11 +109,12 @@ class Steward:
         return self._conditions["settled"]
 
     def play(self, trial, script):
-        """Play a trial's requests to a fresh process and keep what it answered; at once what was kept of it before.
+        """Play a trial's requests to fresh processes and keep what they answered; at once what was kept of it before.
 
-        script: steps {"do", "with", "timeout_s"}; a step may have "expect": {key: value} of its result, and "may_fail".
+        script: steps {"do", "with", "timeout_s"}; a step may have "arm", which of several processes it goes to (0),
+        "expect": {key: value} of its result, and "may_fail". Only the one that is asked computes.
         Returns {"replies": [...], "died": None or {"kind", "text", "said"}, "folder", "files", "started_utc", "wall_s",
-        "state", "settled"}: the last two what `control` and `settle` last returned. The process runs in the trial's
+        "state", "settled"}: the last two what `control` and `settle` last returned. The processes run in the trial's
         folder, so that files of the script without a path lie there.
         """
         folder = trials.folder_of(self._board, self._run, trial)
@@ -124,21 +125,25 @@ class Steward:
         self._look_again()
         started_utc, began = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), time.perf_counter()
         result = dict(self._conditions, replies=[], died=None, folder=folder, started_utc=started_utc)
-        errors = open(os.path.join(folder, trials.ERRORS), "w+b")  # noqa: SIM115  # the child closes it
-        child = Child(self._launch, errors, folder)
+        children = []
         try:
-            self._lease.note(child=lease.identity(child.pid, self._root))
-            result["died"] = _play(child, script, result["replies"], self._host)
+            for arm in range(1 + max(step.get("arm", 0) for step in script)):
+                errors = open(os.path.join(folder, trials.errors_of(arm)), "w+b")  # noqa: SIM115  # the child closes it
+                children.append(Child(self._launch, errors, folder))
+            self._lease.note(children=[lease.identity(child.pid, self._root) for child in children])
+            result["died"] = _play(children, script, result["replies"], self._host)
             if result["died"] is not None or not all(reply["ok"] for reply in result["replies"]):
                 self._host.heed(GOING_DOWN_S)
         except Recalled:
-            child.kill()
+            for child in children:
+                child.kill()
             trials.drop(folder)
             raise
         finally:
-            child.close()
-            with suppress(OSError):  # a full disk; whoever reads of it later sees that this process is no more
-                self._lease.note(child=None)
+            for child in children:
+                child.close()
+            with suppress(OSError):  # a full disk; whoever reads of it later sees that these processes are no more
+                self._lease.note(children=[])
         result.update(files=sorted(os.listdir(folder)), wall_s=time.perf_counter() - began)
         trials.finish(folder, result)
         return result
@@ -167,10 +172,11 @@ class Steward:
         return {"told": told}
 
 
-def _play(child, script, replies, host):
-    """All steps in their order, to the first that fails. How the process died; None where it did not."""
+def _play(children, script, replies, host):
+    """All steps in their order, to the first that fails. How a process died; None where none did."""
     for step in script:
         message = {"do": step["do"], "with": step["with"], "deadline_s": step["timeout_s"] + GRACE_S}
+        child = children[step.get("arm", 0)]
         try:
             child.send(wire.encode(message))
             reply = wire.decode(child.receive(step["timeout_s"], host.meanwhile()))
@@ -180,7 +186,7 @@ def _play(child, script, replies, host):
             wrong = _unexpected(step.get("expect", {}), reply["result"])
             if wrong is not None:
                 reply = {"ok": False, "error": {"type": "Unexpected", "text": wrong, "traceback": ""}}
-        replies.append(dict(reply, do=step["do"]))
+        replies.append(dict(reply, do=step["do"], arm=step.get("arm", 0)))
         if not reply["ok"] and not step.get("may_fail"):
             return None
     return None

@@ -11,12 +11,16 @@ import shutil
 from .lease import write_whole
 
 RESULT = "result.json"
-ERRORS = "errors"
 
 
 def folder_of(board, run, trial):
     """Where a trial lies below the board's folder."""
     return os.path.join(board, "trials", run, trial)
+
+
+def errors_of(arm):
+    """The file for what a process of a trial says to stderr."""
+    return "errors-{}".format(arm)
 
 
 def result_of(folder):

@@ -65,11 +65,11 @@ def compare(
     found = []
     for one in matches:
         barred = _barred(one, differences)
-        energies = [_energies(cell) for cell in (one.baseline, one.candidate)]
+        launches = [_by_launch(cell) for cell in (one.baseline, one.candidate)]
         for metric in REGISTRY:
             if metric not in DIAGNOSTIC:
                 reason = barred.get(metric, barred.get("", ""))
-                found.append(_compared(one, metric, margins.get(metric, MARGINS[metric]), reason, energies))
+                found.append(_compared(one, metric, margins.get(metric, MARGINS[metric]), reason, launches))
     return tuple(found)
 
 
@@ -86,7 +86,7 @@ def side_of(metric: str, low: float, high: float, margin: float) -> Side:
 
 
 def _compared(
-    one: Match, metric: str, margin: float, reason: str, energies: Sequence[Mapping[str, _Launches]]
+    one: Match, metric: str, margin: float, reason: str, launches: Sequence[Mapping[str, _Launches]]
 ) -> Comparison:
     base, candidate = (cell.result.metrics.get(metric) for cell in (one.baseline, one.candidate))
     points = [None if summary is None else summary.point for summary in (base, candidate)]
@@ -106,15 +106,11 @@ def _compared(
         return _judged(replace(blank, low=ratio, high=ratio, n=1, method="exact"))
     if metric in SHARES:
         return _of_shares(blank, one, base, candidate)
-    return _of_launches(blank, one, energies)
+    return _of_launches(blank, one, [known[metric] for known in launches])
 
 
-def _of_launches(blank: Comparison, one: Match, energies: Sequence[Mapping[str, _Launches]]) -> Comparison:
+def _of_launches(blank: Comparison, one: Match, found: Sequence[_Launches]) -> Comparison:
     cells = (one.baseline, one.candidate)
-    if blank.metric in POWER:
-        found = [known[blank.metric] for known in energies]
-    else:
-        found = [_of_cell(blank.metric, cell) for cell in cells]
     counts = [len(launches.values) for launches in found]
     blank = replace(blank, n=min(counts))
     reason = next((f"{word}: {launches.missing}" for word, launches in _both(found) if launches.missing), "")
@@ -168,17 +164,21 @@ def _judged(one: Comparison) -> Comparison:
     return replace(one, side=side_of(one.metric, one.low, one.high, one.margin))
 
 
-def _of_cell(metric: str, cell: Cell) -> _Launches:
-    """By launch; a launch that did not record it is left out, as in the summary."""
+def _by_launch(cell: Cell) -> dict[str, _Launches]:
+    """Every metric of a cell. A launch that did not record it is left out, as in the summary."""
     timed = cell.timed
-    values = zip(_pairs_of(timed), launch_values(metric, timed), strict=True)
-    known = {pair: float(value) for pair, value in values if value is not None}
-    if not known or (metric in QUANTILES and len(known) < len(timed)):
-        return _Launches({}, "too few inferences in a launch for its own value")
-    return _checked(known)
+    pairs = _pairs_of(timed)
+    found = _energies(cell, pairs)
+    for metric, values in launch_values(timed).items():
+        known = {pair: float(value) for pair, value in zip(pairs, values, strict=True) if value is not None}
+        if not known or (metric in QUANTILES and len(known) < len(timed)):
+            found[metric] = _Launches({}, "too few inferences in a launch for its own value")
+        else:
+            found[metric] = _checked(known)
+    return found
 
 
-def _energies(cell: Cell) -> dict[str, _Launches]:
+def _energies(cell: Cell, pairs: Sequence[str]) -> dict[str, _Launches]:
     """By launch where all have one; else numbered, as it is not known which are left out."""
     timed = cell.timed
     found = {}
@@ -187,7 +187,7 @@ def _energies(cell: Cell) -> dict[str, _Launches]:
             found[metric] = _Launches({}, told)
             continue
         whole = len(told.values) == len(timed)
-        names = _pairs_of(timed) if whole else [f"{id(cell)} {number}" for number in range(len(told.values))]
+        names = pairs if whole else [f"{id(cell)} {number}" for number in range(len(told.values))]
         found[metric] = _checked(dict(zip(names, told.values, strict=True)))
     return found
 

@@ -6,7 +6,7 @@ interval over launches. Percentiles are printed only where the sample count supp
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -34,7 +34,9 @@ STATISTICS: dict[str, Callable[[stats.Values], float]] = {
     "latency_jitter_s": stats.jitter,
     "effective_sample_size": series.effective_size,
 }
-PHASES = {"load_s": "load_s", "first_inference_s": "first_inference_s"}
+THROUGHPUT = "throughput_per_s"
+RECORDED = ("load_s", "first_inference_s", "memory_peak_bytes", "memory_added_bytes")
+PER_LAUNCH = (*QUANTILES, *STATISTICS, THROUGHPUT, *RECORDED)
 Missing = dict[str, str]
 Metrics = dict[str, Summary]
 
@@ -45,10 +47,10 @@ def summarise(record: Record, artifact: ArtifactFacts, device: Device | None = N
     `device` names the totals of power; without it there is no energy.
     """
     timed = timed_of(record)
-    metrics, missing = _latencies(timed)
-    for name in (*PHASES, "memory_peak_bytes", "memory_added_bytes"):
-        known = [value for value in launch_values(name, timed) if value is not None]
-        _put(metrics, missing, name, _over_launches(name, known) if known else "not recorded by the agent")
+    values = launch_values(timed)
+    metrics, missing = _latencies(timed, values)
+    for name in RECORDED:
+        _put(metrics, missing, name, _of_known(name, values[name]) or "not recorded by the agent")
     _put(metrics, missing, "accuracy_top1", _accuracy(record, artifact))
     _put(metrics, missing, "agreement_top1", _agreement(artifact))
     for name, found in places.figures(timed, device).items():
@@ -60,15 +62,11 @@ def summarise(record: Record, artifact: ArtifactFacts, device: Device | None = N
     return metrics, missing
 
 
-def launch_values(name: str, timed: Sequence[Trial]) -> list[float | None]:
-    """A metric's own value of each launch, None where it has none or too few inferences for it; energies are not here,
-    as one launch does not tell where all of them were read (`harness.analysis.places`)."""
-    return [_launch_value(name, trial) for trial in timed]
-
-
-def launch_statistics(trials: Sequence[Trial], statistic: Callable[[stats.Values], float]) -> list[float]:
-    """One number per launch from its steady durations."""
-    return [statistic(durations(trial)) for trial in trials]
+def launch_values(timed: Sequence[Trial]) -> dict[str, list[float | None]]:
+    """By metric, its own value of each launch, None where it has none or too few inferences for it. Energies are not
+    here, as one launch does not tell where all of them were read (`harness.analysis.places`)."""
+    rows = [_launch_row(trial) for trial in timed]
+    return {name: [row[name] for row in rows] for name in PER_LAUNCH}
 
 
 def durations(trial: Trial) -> stats.Values:
@@ -76,25 +74,24 @@ def durations(trial: Trial) -> stats.Values:
     return np.asarray(trial.samples.duration_s, np.float64)
 
 
-def _latencies(timed: Sequence[Trial]) -> tuple[Metrics, Missing]:
+def _latencies(timed: Sequence[Trial], values: Mapping[str, list[float | None]]) -> tuple[Metrics, Missing]:
     metrics: Metrics = {}
     missing: Missing = {}
     timed = [trial for trial in timed if len(trial.samples)]
     if not timed:
         reason = "no launch of this case finished"
-        return metrics, dict.fromkeys((*QUANTILES, *STATISTICS, "throughput_per_s"), reason)
+        return metrics, dict.fromkeys((*QUANTILES, *STATISTICS, THROUGHPUT), reason)
     for name, q in QUANTILES.items():
-        _put(metrics, missing, name, _percentile(name, timed, q))
-    for name in (*STATISTICS, "throughput_per_s"):
-        metrics[name] = _over_launches(name, [value for value in launch_values(name, timed) if value is not None])
+        _put(metrics, missing, name, _percentile(name, timed, [one for one in values[name] if one is not None], q))
+    for name in (*STATISTICS, THROUGHPUT):
+        _put(metrics, missing, name, _of_known(name, values[name]) or "no time passed while it was measured")
     return metrics, missing
 
 
-def _percentile(name: str, timed: Sequence[Trial], q: float) -> Summary | str:
+def _percentile(name: str, timed: Sequence[Trial], known: Sequence[float], q: float) -> Summary | str:
     """Per launch where every launch has enough samples, else pooled where the pool has, else the reason why not."""
-    fewest = min(len(trial.samples) for trial in timed)
-    if fewest >= stats.needed_per_launch(q):
-        return _over_launches(name, launch_statistics(timed, lambda values: stats.quantile(values, q)))
+    if len(known) == len(timed):
+        return _over_launches(name, known)
     pooled = np.concatenate([durations(trial) for trial in timed])
     needed = stats.needed_for_quantile(q)
     if len(pooled) < needed:
@@ -103,20 +100,24 @@ def _percentile(name: str, timed: Sequence[Trial], q: float) -> Summary | str:
     return Summary(name, "s", len(timed), stats.quantile(pooled, q), None, None, method)
 
 
-def _launch_value(name: str, trial: Trial) -> float | None:
-    count = len(trial.samples)
-    if name in QUANTILES:
-        enough = count >= stats.needed_per_launch(QUANTILES[name])
-        return stats.quantile(durations(trial), QUANTILES[name]) if enough else None
-    if name in STATISTICS:
-        return STATISTICS[name](durations(trial)) if count else None
-    if name == "throughput_per_s":
-        return count / _steady_duration(trial) if count else None
-    if name in PHASES:
-        return getattr(trial.phases, PHASES[name])  # type: ignore[no-any-return]  # s, or None
-    if name == "memory_peak_bytes":
-        return trial.memory.get("end_peak_rss_bytes")
-    return _difference(trial, "after_first_pss_bytes", "before_load_pss_bytes")
+def _of_known(name: str, values: Sequence[float | None]) -> Summary | None:
+    known = [float(value) for value in values if value is not None]
+    return _over_launches(name, known) if known else None
+
+
+def _launch_row(trial: Trial) -> dict[str, float | None]:
+    row: dict[str, float | None] = dict.fromkeys(PER_LAUNCH)
+    values, took_s = durations(trial), _steady_duration(trial)
+    if len(values):
+        quantiles = np.quantile(values, list(QUANTILES.values())).tolist()  # all at once: it sorts but once
+        for (name, q), quantile in zip(QUANTILES.items(), quantiles, strict=True):
+            row[name] = quantile if len(values) >= stats.needed_per_launch(q) else None
+        row.update({name: statistic(values) for name, statistic in STATISTICS.items()})
+        row[THROUGHPUT] = len(values) / took_s if took_s > 0 else None
+    row["load_s"], row["first_inference_s"] = trial.phases.load_s, trial.phases.first_inference_s
+    row["memory_peak_bytes"] = trial.memory.get("end_peak_rss_bytes")
+    row["memory_added_bytes"] = _difference(trial, "after_first_pss_bytes", "before_load_pss_bytes")
+    return row
 
 
 def _over_launches(name: str, values: Sequence[float]) -> Summary:

@@ -8,13 +8,24 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from harness.board.columns import Column, outputs, samples, traces
 from harness.board.hold import Board, Hold, Played
 from harness.board.job import Job, Material
 from harness.board.link import Link
-from harness.board.script import COLUMN_FILES, PREDICTIONS, PREPARE_TIMEOUT_S, SAMPLES, TRACES, observer_arms, script_of
+from harness.board.script import (
+    COLUMN_FILES,
+    PREDICTIONS,
+    PREPARE_TIMEOUT_S,
+    SAMPLES,
+    TRACES,
+    BlockOrder,
+    duet_file,
+    duet_of,
+    observer_arms,
+    script_of,
+)
 from harness.model.codec import Json, to_json
 from harness.model.trial import Environment, Phases, Trace, Trial
 
@@ -77,6 +88,31 @@ def run_trial(hold: Hold, job: Job) -> Trial:
     """Run one planned trial in a fresh process, or collect it if it was finished before."""
     arms = observer_arms(job.case.input_seed + job.planned.launch) if job.planned.mode == "observer" else ()
     played = hold.play(job.trial_id, tuple(script_of(job, hold.board, arms)), COLUMN_FILES)
+    return _trial(played, job, arms)
+
+
+def run_pair(hold: Hold, baseline: Job, candidate: Job, order: BlockOrder) -> tuple[Trial, Trial]:
+    """Run a duet: two fresh processes that take turns. One trial each; `arms` says which of a pair each block was."""
+    jobs, files = (baseline, candidate), tuple(duet_file(arm) for arm in (0, 1))
+    played = hold.play(baseline.trial_id, tuple(duet_of(jobs, hold.board, order)), files)
+    first, second = ("first", "second"), ("second", "first")
+    sides = zip(*(first if last else second for last in order.candidate_second), strict=True)
+    made = [_trial(_side(played, arm), job, place) for arm, (job, place) in enumerate(zip(jobs, sides, strict=True))]
+    return made[0], made[1]
+
+
+def _side(played: Played, arm: int) -> Played:
+    """What one process of a duet left; where one died, neither has a result."""
+    own = tuple(reply for reply in played.replies if reply["arm"] == arm)
+    columns = {SAMPLES: played.columns[duet_file(arm)]} if duet_file(arm) in played.columns else {}
+    failed = [reply for reply in played.replies if not reply["ok"] and reply["arm"] != arm]
+    died = played.died
+    if failed and died is None:
+        died = {"kind": "Partner", "text": f"was ended with its partner: {failed[0]['error']['text']}", "said": ""}
+    return replace(played, replies=own, columns=columns, died=died)
+
+
+def _trial(played: Played, job: Job, arms: tuple[str, ...]) -> Trial:
     notes = _noted(played, job)
     return Trial(
         id=job.trial_id,
@@ -168,6 +204,11 @@ def _note_timed(notes: _Notes, result: Mapping[str, Json], played: Played) -> No
         sensed.setdefault("update_period_s", {}).update(sensors["line_period_s"])
 
 
+def _note_opened(notes: _Notes, result: Mapping[str, Json], _played: Played) -> None:
+    notes.phases.update({name: result[name] for name in Phases.__dataclass_fields__ if name in result})
+    notes.memory.update({f"after_first_{key}": value for key, value in result["memory_first"].items()})
+
+
 def _note_evaluated(notes: _Notes, result: Mapping[str, Json], played: Played) -> None:
     notes.reply, notes.columns = result, played.columns.get(PREDICTIONS, {})
 
@@ -183,6 +224,8 @@ _NOTERS = {
     "load": _note_loaded,
     "measure": _note_timed,
     "observe": _note_timed,
+    "duet": _note_opened,
+    "close": _note_timed,
     "evaluate": _note_evaluated,
     "profile": _note_profiled,
 }

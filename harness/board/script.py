@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from harness.agent import PROTOCOL, measure
 from harness.board.hold import Board
@@ -22,6 +23,11 @@ ACCURACY_TIMEOUT_S = 3600.0
 # 24 pairs of 0.1 s: resolves about 0.3 % of the median on a noisy two-core machine, for 5 s once a run.
 OBSERVER_PAIRS = 24
 OBSERVER_BLOCK_S = 0.1
+# A duet's launch: 20 pairs of blocks of at least 20 ms and 8 inferences (statistics.md, 4.1: found best in five of six
+# conditions; shorter blocks are noisier, as the first inference after a switch is slow).
+DUET_PAIRS = 20
+DUET_BLOCK_S = 0.02
+BLOCK_TIMEOUT_S = 60.0 + 60 * SLOWEST_INFERENCE_S
 # Files that a trial writes, in its own folder on the board.
 SAMPLES, TRACES, PREDICTIONS = COLUMN_FILES = ("samples", "traces", "predictions")
 
@@ -47,6 +53,51 @@ def script_of(job: Job, board: Board, arms: tuple[str, ...] = ()) -> Iterator[di
         # What the runtime says it executed; asked last, and where it fails nothing measured is lost.
         yield {**_step("profile", LOAD_TIMEOUT_S, inputs=material.inputs, **model), "may_fail": True}
     yield _step("bye", PREPARE_TIMEOUT_S)
+
+
+def duet_of(jobs: tuple[Job, Job], board: Board, order: BlockOrder) -> Iterator[dict[str, Json]]:
+    """Two trials that take turns, block by block; `arm` says to which of the two processes a step goes.
+
+    Only one computes at any time. Neither has sensors: each would watch the other's blocks too.
+    """
+    for arm in order.start:
+        case, material = jobs[arm].case, jobs[arm].material
+        yield _step("hello", PREPARE_TIMEOUT_S, protocol=PROTOCOL, root=board.root) | {"arm": arm}
+        settings = {"affinity": case.settings.affinity, "nice": case.settings.nice, "sensor_settings": None}
+        yield _step("prepare", PREPARE_TIMEOUT_S, **settings) | {"arm": arm}
+        model = {"backend": case.backend, "artifact": material.artifact, "options": _backend_options(case)}
+        expected = {"artifact_sha256": material.sha256}
+        yield _step("load", LOAD_TIMEOUT_S, **model) | {"arm": arm, "expect": expected}
+        what = {"scenario": to_json(case.scenario), "inputs": material.inputs}
+        size = {"blocks": len(order.candidate_second), "block_s": DUET_BLOCK_S}
+        yield _step("duet", _longest_s(case), **what, **size) | {"arm": arm}
+    for second in order.candidate_second:
+        for arm in (0, 1) if second else (1, 0):
+            yield _step("block", BLOCK_TIMEOUT_S) | {"arm": arm}
+    for arm in (0, 1):
+        yield _step("close", PREPARE_TIMEOUT_S, path=duet_file(arm)) | {"arm": arm}
+        yield _step("bye", PREPARE_TIMEOUT_S) | {"arm": arm}
+
+
+def duet_file(arm: int) -> str:
+    """Where a side of a duet writes its columns."""
+    return f"{SAMPLES}-{arm}"
+
+
+@dataclass(frozen=True)
+class BlockOrder:
+    """Which of the two (0: baseline, 1: candidate) is started first, and per pair of blocks whether the candidate ran
+    after the baseline: a fair coin each time, so that going second cancels out."""
+
+    start: tuple[int, int]
+    candidate_second: tuple[bool, ...]
+
+
+def block_order(seed: str, pairs: int = DUET_PAIRS) -> BlockOrder:
+    """The order for a launch; the same seed gives the same."""
+    chance = random.Random(seed)
+    first = chance.randrange(2)
+    return BlockOrder((first, 1 - first), tuple(chance.random() < 0.5 for _ in range(pairs)))
 
 
 def _step(request: str, timeout_s: float, **arguments: Json) -> dict[str, Json]:

@@ -16,8 +16,9 @@ from harness.errors import UsageError
 from harness.model.codec import Json, content_id
 from harness.model.recipe import Recipe
 
-# performance: the timed run. accuracy: the same artifact over a data set. observer: what the sensors cost.
-Mode = Literal["performance", "accuracy", "observer"]
+# performance: the timed run. accuracy: the same artifact over a data set. observer: what the sensors cost. paired: one
+# side of a duet, whose short blocks alternate with those of another case's process.
+Mode = Literal["performance", "accuracy", "observer", "paired"]
 
 
 @dataclass(frozen=True)

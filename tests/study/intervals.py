@@ -10,8 +10,9 @@ value, is known exactly), times a level of the launch. Launch levels have a stan
 from __future__ import annotations
 
 import argparse
+import itertools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 
@@ -87,7 +88,7 @@ def coverage(generator: Generator, phi: float, marginal: str, launches: int, tri
 
 
 def stopped(generator: Generator, sigma: float, trials: int) -> tuple[float, float, float]:
-    """Coverage after the stop rule with 3 % of launches 25 % slower, mean number of launches, share that reached 1 %."""
+    """Coverage after the stop rule with 3 % of launches 25 % slower, mean launches, share that reached the target."""
     covered, used, reached = [], [], []
     for _ in range(trials):
         levels = np.exp(sigma * generator.standard_normal(30)) * np.where(generator.random(30) < 0.03, 1.25, 1.0)
@@ -95,7 +96,9 @@ def stopped(generator: Generator, sigma: float, trials: int) -> tuple[float, flo
         decision = stopping.decide(stopping.Progress(values, 0.0, 0, 0.0))
         while not decision.stop:
             values = (1e-3 * levels[: len(values) + decision.more]).tolist()
-            decision = stopping.decide(stopping.Progress(values, len(values) * 0.2, 200 * len(values), len(values) * 0.5))
+            decision = stopping.decide(
+                stopping.Progress(values, len(values) * 0.2, 200 * len(values), len(values) * 0.5)
+            )
         low, high = stats.order_interval(values) or (math.nan, math.nan)
         # The long-run median of a launch: 3 % of them above move it by so many standard deviations.
         truth = 1e-3 * math.exp(sigma * NormalDist().inv_cdf(0.5 / 0.97))
@@ -106,7 +109,7 @@ def stopped(generator: Generator, sigma: float, trials: int) -> tuple[float, flo
 
 
 def flags(generator: Generator, shape: str, trials: int) -> float:
-    """Share of launches in which drift is seen. Steps lie anywhere in the middle 70 %: nearer to an end none is told."""
+    """Share of launches in which drift is seen. Steps lie in the middle 70 %; nearer to an end few are seen."""
     count, seen = 1000, 0
     place = np.arange(count) / count
     for _ in range(trials):
@@ -177,38 +180,53 @@ def ratios(generator: Generator, noise: str, counts: tuple[int, int], trials: in
 
 
 def study(quick: bool, seed: int = 20261121) -> list[Line]:
-    """All lines. quick: fewer trials of the same cases."""
+    """All lines. quick: fewer trials of the same cases, and fewer numbers of launches."""
     generator = np.random.default_rng(seed)
     many, few = (300, 100) if quick else (4000, 1000)
-    lines = []
-    for launches in (6, 20) if quick else (6, 9, 12, 20, 30):
-        for marginal in MARGINALS:
-            for phi in (0.0, 0.5, 0.9):
-                parts = [coverage(generator, phi, marginal, launches, many // 4) for _ in range(4)]
-                for q in (0.5, 0.9):
-                    share = float(np.mean([part[q] for part in parts]))
-                    case = f"p{100 * q:g}, {marginal}, autocorrelation {phi:g}, {launches} launches"
-                    lines.append(Line("interval", case, share, 0.93, 0.97, many))
+    return [
+        *_of_intervals(generator, many, (6, 20) if quick else (6, 9, 12, 20, 30)),
+        *_of_the_stop_rule(generator, many // 2),
+        *_of_checks(generator, few),
+        *_of_ratios(generator, many),
+    ]
+
+
+def _of_intervals(generator: Generator, trials: int, numbers: Sequence[int]) -> Iterator[Line]:
+    for launches, marginal, phi in itertools.product(numbers, MARGINALS, (0.0, 0.5, 0.9)):
+        parts = [coverage(generator, phi, marginal, launches, trials // 4) for _ in range(4)]  # a quarter fits memory
+        for q in (0.5, 0.9):
+            share = float(np.mean([part[q] for part in parts]))
+            case = f"p{100 * q:g}, {marginal}, autocorrelation {phi:g}, {launches} launches"
+            yield Line("interval", case, share, 0.93, 0.97, trials)
+
+
+def _of_the_stop_rule(generator: Generator, trials: int) -> Iterator[Line]:
     for sigma in (0.005, 0.01, 0.02):
-        share, used, reached = stopped(generator, sigma, many // 2)
+        share, used, reached = stopped(generator, sigma, trials)
         case = f"launches differ by {100 * sigma:g} %: {used:.1f} launches, {reached:.0%} reached 1 %"
-        lines.append(Line("5 stop rule", case, share, 0.95, 0.99, many // 2))
+        yield Line("5 stop rule", case, share, 0.95, 0.99, trials)
+
+
+def _of_checks(generator: Generator, trials: int) -> Iterator[Line]:
     for shape in ("step +10 %", "ramp +10 %"):
-        lines.append(Line("7 drift seen", shape, flags(generator, shape, few), 0.85, 1.0, few))
+        yield Line("7 drift seen", shape, flags(generator, shape, trials), 0.85, 1.0, trials)
     for shape in ("iid", "iid, 20 % spread", "iid, heavy tail"):
-        lines.append(Line("7 drift, false", shape, flags(generator, shape, few), 0.0, 0.05, few))
+        yield Line("7 drift, false", shape, flags(generator, shape, trials), 0.0, 0.05, trials)
     for shape in ("one mode", "one mode, correlated", "one mode, heavy tail", "one mode, coarse clock", "uniform"):
-        lines.append(Line("two modes, false", shape, modes(generator, shape, few), 0.0, 0.02, few))
+        yield Line("two modes, false", shape, modes(generator, shape, trials), 0.0, 0.02, trials)
     shape = "two modes, 15 % apart"
-    lines.append(Line("two modes seen", shape, modes(generator, shape, few), 0.85, 1.0, few))
+    yield Line("two modes seen", shape, modes(generator, shape, trials), 0.85, 1.0, trials)
     for tau in (10.0, 50.0, 200.0):
-        found = warm_ups(generator, tau, max(10, few // 10))
-        lines.append(Line("8 warm-up", f"tau {tau:g}: median of found / true", float(np.median(found)), 0.85, 1.30, len(found)))
+        found = warm_ups(generator, tau, max(10, trials // 10))
+        case = f"tau {tau:g}: median of found / true, range {min(found):.0%} to {max(found):.0%}"
+        yield Line("8 warm-up", case, float(np.median(found)), 0.85, 1.30, len(found))
+
+
+def _of_ratios(generator: Generator, trials: int) -> Iterator[Line]:
     for noise in ("normal", "t with 3 degrees", "3 % of launches +25 %", "spread 1:3"):
         for counts in ((6, 6), (10, 10), (20, 6)):
             case = f"{noise}, {counts[0]} and {counts[1]} launches"
-            lines.append(Line("ratio", case, ratios(generator, noise, counts, 2 * many // 2), 0.93, 0.97, many))
-    return lines
+            yield Line("ratio", case, ratios(generator, noise, counts, trials), 0.93, 0.97, trials)
 
 
 def table(lines: Sequence[Line]) -> str:

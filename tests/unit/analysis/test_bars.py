@@ -27,7 +27,7 @@ def test_every_bar_is_there() -> None:
 
 
 def test_an_interval_of_one_process_would_fail_the_bar() -> None:
-    """Order statistics of the 600 inferences of one launch, as if they were independent: a tenth of what is promised."""
+    """Order statistics of the 600 inferences of one launch, as if they were independent, cover far less."""
     generator = np.random.default_rng(1)
     covered = 0
     for _ in range(200):

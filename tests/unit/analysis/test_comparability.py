@@ -38,7 +38,7 @@ def stored(
     **changes: Any,
 ) -> StoredRun:
     told = {**IN_FORCE, "state": {**STATE, **(state or {})}, **(in_force or {})}
-    environment = Environment({}, told, {key: value for key, value in {**FACTS, **(facts or {})}.items()})
+    environment = Environment({}, told, {**FACTS, **(facts or {})})
     phases = Phases(steady_start_s=100.0, steady_end_s=102.0)
     trials = [
         trial([0.001] * 20, launch=n, case=case, environment=environment, traces=traces, phases=phases)
@@ -78,7 +78,11 @@ def test_of_two_like_runs_only_the_time_between_them_differs() -> None:
         ({"facts": {"board_model": "Orin"}}, "board", "board: Jetson Nano in the baseline, Orin in the candidate"),
         ({"facts": {"cores": 2}}, "board", "number of cores: 4 in the baseline, 2 in the candidate"),
         ({"facts": {"memory_bytes": 2 * 2**30}}, "board", "memory: 4 GiB in the baseline, 2 GiB in the candidate"),
-        ({"facts": {"emulated": "arm on x86"}}, "board", "emulation: none in the baseline, arm on x86 in the candidate"),
+        (
+            {"facts": {"emulated": "arm on x86"}},
+            "board",
+            "emulation: none in the baseline, arm on x86 in the candidate",
+        ),
         ({"state": {"power_mode": "5W"}}, "power_mode", "power mode: MAXN in the baseline, 5W in the candidate"),
         (
             {"facts": {"versions": {"onnxruntime": "1.19.0", "numpy": "1.19.5"}}},

@@ -52,7 +52,7 @@ def test_every_metric_but_the_diagnostic_is_compared_or_has_a_reason() -> None:
 
 
 def test_the_ratio_of_two_runs_is_that_of_their_launches() -> None:
-    """Trimmed means of the same logs: exactly 1.1, and Yuen's interval around it (t of 6 degrees, twice the variance)."""
+    """Trimmed means of the same logs: exactly 1.1, and Yuen's interval (t of 6 degrees) around it."""
     found = compared(cells(launches()), cells(launches(1.1), "candidate"))["latency_p50_s"]
     assert (found.side, found.n, found.margin) == ("worse", 6, 0.02)
     assert found.ratio == pytest.approx(1.1)
@@ -60,7 +60,7 @@ def test_the_ratio_of_two_runs_is_that_of_their_launches() -> None:
     half = 2.446912 * math.sqrt(2 * 5 * winsorised.var(ddof=1) / (4 * 3))
     assert (found.low, found.high) == pytest.approx((1.1 * math.exp(-half), 1.1 * math.exp(half)), rel=1e-6)
     assert "not paired" in found.method
-    assert (found.baseline, found.candidate) == pytest.approx((1e-3 * math.exp(0.0005), 1.1e-3 * math.exp(0.0005)))
+    assert (found.baseline, found.candidate) == pytest.approx((1.0005005e-3, 1.1005506e-3), rel=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -169,7 +169,7 @@ def test_accuracy_is_compared_image_by_image() -> None:
     found = compared(cells([*launches(), base]), cells([*launches(), candidate], "candidate"))["accuracy_top1"]
     assert (found.side, found.n) == ("worse", 1000)
     assert found.ratio == pytest.approx(0.92 / 0.96)
-    assert "60 right in the baseline alone, 20 in the candidate alone; McNemar's exact p = 8.5e-06" in found.method
+    assert "60 right in the baseline alone, 20 in the candidate alone; McNemar's exact p = 8.6e-06" in found.method
     # Bonett and Price: (21 - 61) / 1002 +- 1.96 sqrt((82 - 40^2 / 1002) / 1002^2 ...), over 0.96.
     middle = -40 / 1002
     half = 1.959964 * math.sqrt((82 / 1002 - middle**2) / 1002)
@@ -216,7 +216,7 @@ def test_a_meaningless_difference_bars_its_metrics_alone() -> None:
     ("low", "high", "side"),
     [
         (1.03, 1.05, "worse"), (0.9, 0.95, "better"), (0.99, 1.01, "same"), (0.99, 1.05, "unclear"),
-        (1.01, 1.05, "unclear"), (0.95, 0.99, "unclear"), (1.0, 1.0, "same"), (1 / 1.02, 1.02, "same"),
+        (1.01, 1.05, "unclear"), (0.95, 0.99, "unclear"), (1.0, 1.0, "same"), (0.981, 1.019, "same"),
     ],
 )  # fmt: skip
 def test_sides(low: float, high: float, side: str) -> None:
@@ -230,7 +230,9 @@ def test_cells_are_found_again_by_variant_backend_and_scenario() -> None:
     base = (*cells(launches()), *cells(launches(), case=other))
     (found,) = match(base, cells(launches(), "candidate"))
     assert (found.name, found.baseline.key[0]) == ("small", "small")
-    with pytest.raises(UsageError, match=r"no cell in common: the baseline has small null .*; the candidate has strange"):
+    with pytest.raises(
+        UsageError, match=r"no cell in common: the baseline has small null .*; the candidate has strange"
+    ):
         match(base, cells(launches(), "candidate", case=replace(CASE, variant="strange")))
     with pytest.raises(UsageError, match="the candidate has none"):
         match(base, ())

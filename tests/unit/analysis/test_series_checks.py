@@ -123,7 +123,9 @@ def test_clock_step_fires() -> None:
 def test_a_clock_that_goes_back_is_invalid() -> None:
     back = launch(steady())
     starts = np.asarray(back.samples.start_s) - np.where(np.arange(COUNT) < 500, 0.0, 0.2)
-    found = only(series_checks.clock_step, context(replace(back, samples=replace(back.samples, start_s=column(starts)))))
+    found = only(
+        series_checks.clock_step, context(replace(back, samples=replace(back.samples, start_s=column(starts))))
+    )
     assert found.severity == "invalid"
     assert verdict_of((found,)) == "invalid"
     values = steady()

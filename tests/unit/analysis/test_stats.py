@@ -52,7 +52,7 @@ def test_samples_that_a_pooled_quantile_needs(q: float, needed: int) -> None:
     assert at_most_one[0] > 0.01 >= at_most_one[1]
 
 
-@pytest.mark.parametrize(("q", "needed"), [(0.5, 10), (0.9, 50), (0.99, 500)])
+@pytest.mark.parametrize(("q", "needed"), [(0.5, 10), (0.9, 50), (0.95, 100), (0.99, 500), (0.999, 5000)])
 def test_samples_that_a_launch_needs_for_its_own_quantile(q: float, needed: int) -> None:
     assert stats.needed_per_launch(q) == needed
 
@@ -73,3 +73,39 @@ def test_a_paired_change_uses_students_t(freedom: int) -> None:
 
 def test_no_change_has_no_width() -> None:
     assert stats.paired_change([0.0] * 6) == (0.0, 0.0, 0.0)
+
+
+def test_the_spread_is_the_deviation_of_normal_values_and_blind_to_a_tail() -> None:
+    assert stats.spread(np.array([1.0, 2.0, 3.0, 4.0, 100.0])) == pytest.approx(1.4826)
+    normal = np.random.default_rng(1).normal(10.0, 2.0, 20_000)
+    assert stats.spread(normal) == pytest.approx(2.0, rel=0.03)
+
+
+def test_jitter_is_the_mean_step_from_one_to_the_next() -> None:
+    assert stats.jitter(np.array([1.0, 3.0, 2.0, 2.0])) == pytest.approx(1.0)
+    assert stats.jitter(np.array([5.0])) == 0.0
+    ramp = np.linspace(1.0, 2.0, 1001)  # a spread of 0.37, and hardly any jitter
+    assert stats.jitter(ramp) == pytest.approx(0.001)
+    assert stats.spread(ramp) == pytest.approx(0.25 * 1.4826)
+
+
+# A table of Student's t; of 2.5 degrees by numerical integration of the density: 0.97500 up to there.
+@pytest.mark.parametrize(("freedom", "t"), [(1, 12.7062), (3, 3.1824), (6, 2.4469), (2.5, 3.5747), (30, 2.0423)])
+def test_students_t_needs_no_whole_degrees(freedom: float, t: float) -> None:
+    assert stats._student_975(freedom) == pytest.approx(t, rel=1e-4)
+
+
+def test_the_ratio_of_two_samples_by_hand() -> None:
+    """Five logs: one is cut off at either end, which leaves -1, 0 and 1 (in per cent) with winsorised variance 1.
+
+    Each mean has variance 4 * 1 / (3 * 2) = 2/3, so that d = 4/3 and t has 4 degrees of freedom.
+    """
+    logs = [-0.5, -0.01, 0.0, 0.01, 0.3]
+    ratio, low, high = stats.ratio_interval(logs, [one + math.log(2.0) for one in logs])
+    half = 2.7764 * 0.01 * math.sqrt(4 / 3)
+    assert ratio == pytest.approx(2.0)
+    assert (math.log(low / 2), math.log(high / 2)) == pytest.approx((-half, half), rel=1e-4)
+
+
+def test_the_ratio_of_two_constants_has_no_width() -> None:
+    assert stats.ratio_interval([0.0] * 6, [math.log(1.5)] * 8) == pytest.approx((1.5, 1.5, 1.5))

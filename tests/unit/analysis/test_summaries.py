@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from harness.analysis.places import NO_POWER
-from harness.analysis.summaries import summarise
+from harness.analysis.summaries import launch_values, summarise
 from harness.model.case import Accuracy
 from harness.model.metrics import REGISTRY
 from harness.model.trial import Outputs, Phases, Record, Trial
@@ -185,3 +185,41 @@ def test_agreement_needs_a_parent_and_a_number_of_images() -> None:
 def test_without_a_steady_window_the_durations_stand_in_for_it() -> None:
     bare = replace(trial(), phases=Phases(), samples=samples([0.25] * 4))
     assert summed(bare)[0]["throughput_per_s"].point == pytest.approx(4.0)
+
+
+def test_p95_and_p999_follow_the_rule_of_their_counts() -> None:
+    values = [n / 1000 for n in range(1, 101)]  # p95 of 1..100 ms is the 95.05th
+    metrics, missing = summed(*launches(*[values] * 6))
+    assert metrics["latency_p95_s"].point == pytest.approx(0.09505)
+    assert missing["latency_p999_s"] == "600 inferences; p99.9 needs 6636"
+    long = [0.001] * 4990 + [0.002] * 10
+    metrics, _ = summed(*launches(*[long] * 6))
+    assert (metrics["latency_p999_s"].point, metrics["latency_p999_s"].low) == (0.002, 0.002)
+    pooled, _ = summed(*launches(*[[0.001] * 1110] * 6))
+    assert pooled["latency_p999_s"].low is None
+    assert "pooled over 6 launches" in pooled["latency_p999_s"].method
+
+
+def test_spread_jitter_and_effective_size_are_medians_over_launches() -> None:
+    """Launch k goes k ms up and down about 10 ms: MAD k/2 * 1.4826 ms, steps of k ms, no inference to spare."""
+    metrics, _ = summed(*launches(*[[0.010, 0.010 + k / 1000] * 50 for k in (1, 2, 3, 4, 5, 6)]))
+    assert metrics["latency_mad_s"].point == pytest.approx(1.4826 * 3.5e-3 / 2)
+    assert metrics["latency_jitter_s"].point == pytest.approx(3.5e-3)
+    assert (metrics["latency_jitter_s"].low, metrics["latency_jitter_s"].high) == pytest.approx((1e-3, 6e-3))
+    assert metrics["effective_sample_size"].point == 100
+    sorted_ones, _ = summed(*launches(*[[0.001] * 200 + [0.002] * 200] * 6))
+    assert sorted_ones["effective_sample_size"].point < 10
+
+
+def test_launches_in_which_no_time_passed_have_no_throughput() -> None:
+    metrics, missing = summed(*launches(*[[0.0] * 20] * 6))
+    assert "throughput_per_s" not in metrics
+    assert missing["throughput_per_s"] == "no time passed while it was measured"
+
+
+def test_values_by_launch_are_those_behind_the_summary() -> None:
+    trials = launches(*[[k / 1000] * 600 for k in (1, 2, 3)])
+    found = launch_values(trials)
+    assert found["latency_p50_s"] == [0.001, 0.002, 0.003]
+    assert found["latency_p999_s"] == [None] * 3
+    assert found["load_s"] == [None] * 3

@@ -34,7 +34,8 @@ def test_values_are_shown_in_their_unit_with_their_digits(name: str, value: floa
 def test_the_promised_names_are_registered() -> None:
     promised = """latency_p50_s latency_p90_s latency_p99_s latency_mean_s throughput_per_s load_s first_inference_s
     memory_peak_bytes energy_per_inference_j net_energy_per_inference_j power_mean_w accuracy_top1 agreement_top1
-    model_size_bytes parameters macs"""
+    model_size_bytes parameters macs latency_p95_s latency_p999_s latency_mad_s latency_jitter_s
+    effective_sample_size"""
     assert set(promised.split()) <= set(REGISTRY)
     assert all(name == metric.name and metric.meaning and metric.label for name, metric in REGISTRY.items())
 
