@@ -29,8 +29,9 @@ class Busy(Exception):
 
 def identity(pid, root):
     """What tells a process from a later one of the same number: {"pid", "started_ticks", "boot_id"}."""
-    # Of the real /proc, whatever the root is: processes are not made of files.
-    text = read_text("/proc/{}/stat".format(pid))
+    # Of the real /proc, whatever the root is: processes are not made of files. Of its first thread, which started with
+    # it: user-mode emulators make up /proc/PID/stat for a process's own eyes.
+    text = read_text("/proc/{0}/task/{0}/stat".format(pid))
     fields = fields_after_name(text) if text else ["Z"]
     # The 22nd field; the third, the state, is the first of these. One that nobody has reaped yet has ended.
     started = None if fields[0] in "ZX" else int(fields[19])
