@@ -261,7 +261,8 @@ def _file(backend: str, device: Device, resolved: Resolved) -> ArtifactFacts | s
     form = _form(backend, device)
     if form is None:
         since = ".".join(map(str, backends.EXPORTED_SINCE))
-        return f"{backend} takes an exported program, which torch reads from {since} on; {device.name} may have an older one"
+        known = f"{device.name} may have an older one"
+        return f"{backend} takes an exported program, which torch reads from {since} on; {known}"
     return resolved.facts if form == "onnx" else resolved.forms.get(form, f"no file in the form {form} was asked for")
 
 

@@ -16,8 +16,8 @@ def samples(columns: Mapping[str, Column], prefix: str) -> Samples:
     """Inferences of one phase; empty where there was none."""
     if f"{prefix}.start_s" not in columns:
         return Samples()
-    found = [columns[f"{prefix}.{name}"] for name in ("start_s", "duration_s", "block")]
-    return Samples(*found, columns.get(f"{prefix}.device_s", no_values()))
+    start_s, duration_s, block = (columns[f"{prefix}.{name}"] for name in ("start_s", "duration_s", "block"))
+    return Samples(start_s, duration_s, block, columns.get(f"{prefix}.device_s", no_values()))
 
 
 def traces(channels: list[dict[str, Json]], columns: Mapping[str, Column]) -> tuple[Trace, ...]:

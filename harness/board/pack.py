@@ -1,6 +1,7 @@
-"""The agent as one archive with a hash. The same sources give the same bytes: names sorted, dates fixed.
+"""The agent as one archive with a hash. The same sources give the same hash: names sorted, dates fixed.
 
-Nothing is compressed: zlib and its replacements give different bytes, and the hash is part of a plan's identity.
+The hash, which is part of a plan's identity, is of the entries before compression: zlib and its replacements give
+different bytes for the same content.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import hashlib
 import io
 import os
 import zipfile
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
@@ -33,15 +35,11 @@ sys.exit(main(sys.argv))
 
 @cache
 def archive() -> tuple[bytes, str]:
-    """The archive's bytes and their SHA-256."""
+    """The archive's bytes, and the SHA-256 of what is in it."""
     root = Path(agent.__file__).parent
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as packed:
-        _add(packed, "__main__.py", _MAIN)
-        for path in sorted(root.rglob("*.py")):
-            _add(packed, f"agent/{path.relative_to(root).as_posix()}", path.read_bytes())
-    content = buffer.getvalue()
-    return content, hashlib.sha256(content).hexdigest()
+    entries = [(f"agent/{path.relative_to(root).as_posix()}", path.read_bytes()) for path in root.rglob("*.py")]
+    entries = [("__main__.py", _MAIN), *sorted(entries)]
+    return _packed(entries, zipfile.ZIP_DEFLATED), hashlib.sha256(_packed(entries, zipfile.ZIP_STORED)).hexdigest()
 
 
 def write(folder: Path) -> Path:
@@ -61,7 +59,11 @@ def name_of(sha256: str) -> str:
     return f"agent-{sha256[:16]}.pyz"
 
 
-def _add(packed: zipfile.ZipFile, name: str, content: bytes) -> None:
-    entry = zipfile.ZipInfo(name, _DATE)
-    entry.external_attr = 0o644 << 16
-    packed.writestr(entry, content)
+def _packed(entries: Sequence[tuple[str, bytes]], compression: int) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as packed:
+        for name, content in entries:
+            entry = zipfile.ZipInfo(name, _DATE)
+            entry.external_attr = 0o644 << 16
+            packed.writestr(entry, content, compression, 9)
+    return buffer.getvalue()

@@ -5,9 +5,9 @@ Computed by an agent in a process of its own, so that a model that crashes or ea
 
 from __future__ import annotations
 
-from harness.board.link import Link
 from harness.board.hold import Board
 from harness.board.job import Material
+from harness.board.link import Link
 from harness.board.script import LOAD_TIMEOUT_S, SLACK_S
 from harness.errors import AgentError, ModelError
 from harness.model.case import Case, Signature

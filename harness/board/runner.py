@@ -29,7 +29,6 @@ from harness.board.script import (
 from harness.model.codec import Json, to_json
 from harness.model.trial import Environment, Phases, Trace, Trial
 
-
 # Programs as root that answer slowly, one after the other.
 EXAMINE_TIMEOUT_S = 180.0
 

@@ -118,7 +118,7 @@ def test_a_runtime_that_is_missing_is_a_reason(python: str, tmp_path: Path) -> N
 
 
 def test_a_steward_serves_a_run_from_its_lease_to_its_end(python: str, tmp_path: Path) -> None:
-    """Lease, state, settling, a trial that is played, the host that is lost in the midst of the next, and its remains."""
+    """Lease, state, settling, a trial; then the host is lost in the middle of the next, and collects it later."""
     with steward_side.bench(tmp_path, python) as bench:
         steward = bench.steward(governor="performance")
         rule = {"deadline_s": 0.0, "window_s": 60.0, "slope_c": 1.0, "start_below_c": None, "load_cores": 100.0}

@@ -30,7 +30,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sshd.Sshd]:
         yield running
 
 
-def nowhere(tmp_path: Path, _request: pytest.FixtureRequest) -> Site | None:
+def nowhere(_tmp_path: Path, _request: pytest.FixtureRequest) -> Site | None:
     """This machine needs no site."""
     return None
 

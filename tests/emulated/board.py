@@ -19,7 +19,7 @@ from tests.support import sshd
 # In the root; made anew at every start.
 SETTINGS = "etc/edge-harness"
 # What of the processor stands in /proc/cpuinfo, by qemu's name of it (Linux's own words on such boards: a Raspberry
-# Pi 5 and 4). qemu older than 8.2 shows the host's, which onnxruntime's detection of cores does not survive.
+# Pi 5 and 4). qemu 7.2 shows the host's: importing onnxruntime 1.31 with that ends in a segmentation fault.
 PROCESSORS = {
     "cortex-a76": {
         "Features": "fp asimd evtstrm aes pmull sha1 sha2 crc32 atomics fphp asimdhp "

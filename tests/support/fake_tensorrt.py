@@ -173,6 +173,7 @@ class IBuilderConfig(_Part):
 
     def __init__(self) -> None:
         self._flags, self._profiles, self._limits = {self.module.BuilderFlag.TF32}, [], {}
+        self._calibrated_with = None
 
     def set_flag(self, flag: Any) -> None:
         self._flags.add(flag)
@@ -187,7 +188,7 @@ class IBuilderConfig(_Part):
         self._limits[pool.name] = size
 
     def set_calibration_profile(self, profile: Any) -> None:
-        assert profile in self._profiles
+        self._calibrated_with = profile
 
 
 class Builder(_Part):
@@ -218,6 +219,8 @@ class Builder(_Part):
             self._logger.log(ILogger.ERROR, "no optimization profile")
             return None
         calibrator = getattr(config, "int8_calibrator", None)
+        # Without one, the real builder guesses which shapes to calibrate with.
+        assert calibrator is None or config._calibrated_with is config._profiles[0]
         while calibrator is not None and (batch := calibrator.get_batch(list(shapes))) is not None:
             assert calibrator.get_batch_size() == next(iter(shapes.values()))[0]
             views = [_view(address, shape, np.float32) for address, shape in zip(batch, shapes.values(), strict=True)]

@@ -36,8 +36,8 @@ class OnnxRuntime:
             import numpy  # noqa: F401  # asked for its presence
             import onnxruntime
         except ImportError as error:
-            fix = "python3 -m pip install onnxruntime" if self.provider == CPU else GPU_FIX
-            return "{}; on the board run: {}".format(error, fix)
+            fix = "on the board run: python3 -m pip install onnxruntime" if self.provider == CPU else GPU_FIX
+            return "{}; {}".format(error, fix)
         return missing_provider(self.provider, onnxruntime.__version__, onnxruntime.get_available_providers())
 
     def versions(self):

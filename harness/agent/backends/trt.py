@@ -1,13 +1,13 @@
 """TensorRT: engines built on the board from an ONNX file, run through ctypes and the board's own libcudart.
 
-Owns sessions and their two ways to name tensors: by binding (8.0 to 8.4), by name (8.5 and later); which of them a
-version has is asked of its attributes. How an engine is built is trt_build's, where it is kept engine_cache's.
+Owns sessions. How an engine is built is trt_build's, where it is kept engine_cache's, how its tensors are named
+trt_tensors'. What a version has is asked of its attributes.
 """
 
 import importlib
 import time
 
-from . import cuda, engine_cache, trt_build, trt_layers
+from . import cuda, engine_cache, trt_build, trt_layers, trt_tensors
 
 # Options that decide which engine comes out; others may change without building it anew.
 BUILD_OPTIONS = ("shapes", "calibration", "workspace_bytes")
@@ -114,72 +114,6 @@ def _build_options(precision, options):
     return dict(chosen, precision=precision)
 
 
-class NamedTensors:
-    """Tensors by name: 8.5 and later."""
-
-    api = "named tensors"
-
-    def __init__(self, trt, engine, context):
-        self._engine, self._context = engine, context
-        self.names = [engine.get_tensor_name(number) for number in range(engine.num_io_tensors)]
-        self._inputs = {name for name in self.names if engine.get_tensor_mode(name) == trt.TensorIOMode.INPUT}
-
-    def is_input(self, name):
-        """Whether it is fed."""
-        return name in self._inputs
-
-    def dtype(self, name):
-        """Its element type, a trt.DataType."""
-        return self._engine.get_tensor_dtype(name)
-
-    def set_shape(self, name, shape):
-        """Fix an input's free dimensions; False where the engine does not take that shape."""
-        return self._context.set_input_shape(name, shape)
-
-    def shape(self, name):
-        """With every dimension known once all inputs are fixed."""
-        return tuple(self._context.get_tensor_shape(name))
-
-    def running(self, addresses, stream):
-        """A call that queues one inference; `addresses` by name."""
-        for name, address in addresses.items():
-            self._context.set_tensor_address(name, address)
-        execute = self._context.execute_async_v3
-        return lambda: execute(stream)
-
-
-class Bindings:
-    """Tensors by their number: 8.0 to 8.4."""
-
-    api = "bindings"
-
-    def __init__(self, _trt, engine, context):
-        self._engine, self._context = engine, context
-        self.names = [engine.get_binding_name(number) for number in range(engine.num_bindings)]
-
-    def is_input(self, name):
-        """Whether it is fed."""
-        return self._engine.binding_is_input(self.names.index(name))
-
-    def dtype(self, name):
-        """Its element type, a trt.DataType."""
-        return self._engine.get_binding_dtype(self.names.index(name))
-
-    def set_shape(self, name, shape):
-        """Fix an input's free dimensions; False where the engine does not take that shape."""
-        return self._context.set_binding_shape(self.names.index(name), shape)
-
-    def shape(self, name):
-        """With every dimension known once all inputs are fixed."""
-        return tuple(self._context.get_binding_shape(self.names.index(name)))
-
-    def running(self, addresses, stream):
-        """A call that queues one inference; `addresses` by name."""
-        bindings = [addresses[name] for name in self.names]
-        execute = self._context.execute_async_v2
-        return lambda: execute(bindings, stream)
-
-
 class EngineSession:
     """One engine. `step` queues copies to the device, the inference and copies back, and waits for the stream.
 
@@ -200,7 +134,7 @@ class EngineSession:
         self.context = self.engine.create_execution_context()
         if self.context is None:
             raise RuntimeError("no room to run the engine: {}".format(self._errors()))
-        made = NamedTensors if hasattr(self.engine, "num_io_tensors") else Bindings
+        made = trt_tensors.NamedTensors if hasattr(self.engine, "num_io_tensors") else trt_tensors.Bindings
         self._tensors = made(trt, self.engine, self.context)
         self._stream = runtime.stream()
         self._events = runtime.event(), runtime.event()
@@ -225,7 +159,9 @@ class EngineSession:
                 raise RuntimeError(
                     "the shape of {} is known only after a run; such models are not supported".format(name)
                 )
-            self._buffers[name] = cuda.Buffer(self._runtime, shape, _numpy_type(self._trt, tensors.dtype(name), name))
+            self._buffers[name] = cuda.Buffer(
+                self._runtime, shape, trt_tensors.numpy_type(self._trt, tensors.dtype(name), name)
+            )
 
     def _sequence(self):
         """The calls of one inference, in order."""
@@ -253,7 +189,7 @@ class EngineSession:
         return [name for name in self._tensors.names if self._tensors.is_input(name)]
 
     def bind(self, arrays):
-        """Take the inputs, by name. Fewer rows than the engine's batch are filled up, and its answers to them dropped.
+        """Take the inputs, by name. Of fewer rows than the engine's batch, the answers to the others are dropped.
 
         ValueError for another shape, TypeError for values that the engine's element type cannot hold.
         """
@@ -266,7 +202,6 @@ class EngineSession:
                 raise ValueError("{} was built for {}, not for {}".format(name, target.shape, array.shape))
             if array.shape != target.shape:
                 self._rows = len(array)
-                target[self._rows :] = 0
                 target = target[: self._rows]
             numpy.copyto(target, array, casting="same_kind")
 
@@ -304,20 +239,3 @@ class EngineSession:
                 self._runtime.destroy_event(event)
             self._runtime.destroy_stream(self._stream)
         self._stream = self._tensors = self.context = self.engine = self._maker = None
-
-
-def _numpy_type(trt, kind, name):
-    """trt.nptype fails with numpy 1.24 and later in the versions of JetPack 4 and 5: it names numpy.bool."""
-    types = (
-        ("FLOAT", "float32"),
-        ("HALF", "float16"),
-        ("INT8", "int8"),
-        ("INT32", "int32"),
-        ("INT64", "int64"),
-        ("UINT8", "uint8"),
-        ("BOOL", "bool"),
-    )
-    for label, found in types:
-        if hasattr(trt.DataType, label) and kind == getattr(trt.DataType, label):
-            return found
-    raise TypeError("{} is of type {}, which numpy does not have".format(name, kind))

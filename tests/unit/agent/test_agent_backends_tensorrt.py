@@ -13,7 +13,7 @@ import onnx
 import onnxruntime
 import pytest
 
-from harness.agent.backends import cuda, trt, trt_build
+from harness.agent.backends import cuda, trt, trt_build, trt_tensors
 from tests.support import models
 from tests.support.fake_board import EXECUTE_S, TensorRtBoard
 from tests.support.fake_cuda import NO_DEVICE
@@ -360,6 +360,6 @@ def test_a_build_of_its_own_process_tells_its_reason(tmp_path: Path) -> None:
 
 def test_types_without_a_numpy_one_are_refused() -> None:
     module = SimpleNamespace(DataType=SimpleNamespace(FLOAT=0, HALF=1, INT8=2, INT32=3, BOOL=4))
-    assert trt._numpy_type(module, 1, "x") == "float16"
+    assert trt_tensors.numpy_type(module, 1, "x") == "float16"
     with pytest.raises(TypeError, match="x is of type 9"):
-        trt._numpy_type(module, 9, "x")
+        trt_tensors.numpy_type(module, 9, "x")

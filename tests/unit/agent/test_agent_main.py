@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,8 +10,10 @@ import numpy as np
 import pytest
 
 from harness.agent.main import Agent
+from harness.agent.window import UPDATE_PERIODS
+from harness.board import pack
 from tests.support import models
-from tests.support.agent_side import null_script, sha256
+from tests.support.agent_side import SCENARIO, null_script, sha256, tree
 
 STEP_S = 0.25
 
@@ -73,3 +76,44 @@ def test_what_ends_is_closed_once_loaded_or_not(agent: Agent, tmp_path: Path) ->
     agent.end()
     assert "artifact_sha256" in load(agent, null_script(tmp_path / "model.json"))
     agent.end()
+
+
+def test_without_a_power_sensor_the_rule_decides_how_long_is_measured(agent: Agent, tmp_path: Path) -> None:
+    load(agent, null_script(tmp_path / "model.json"))
+    power = {"totals": [["ina"]], "asked_s": {"ina": 0.05}, "idle_s": 3.0}
+    found = ask(agent, "measure", scenario=SCENARIO, inputs=None, path=str(tmp_path / "samples"), power=power)
+    assert found["asked"] == {"steady_min_duration_s": SCENARIO["stop"]["min_duration_s"], "idle_s": 0.0}
+    assert "idle_before_start_s" not in found
+
+
+def test_a_power_sensor_gets_the_time_that_it_needs(agent: Agent, tmp_path: Path) -> None:
+    load(agent, null_script(tmp_path / "model.json"))
+    # As the sensor process says it at its start: the sensor renews its value every 31.25 ms.
+    agent._sensed = {"unavailable": {}, "update_period_s": {"ina": 2.0**-5}}
+    power = {"totals": [["ina"]], "asked_s": {"ina": 2.0**-6}, "idle_s": 2.0**-9}
+    found = ask(agent, "measure", scenario=SCENARIO, inputs=None, path=str(tmp_path / "samples"), power=power)
+    needed_s = UPDATE_PERIODS * 2.0**-5
+    assert found["asked"] == {"steady_min_duration_s": needed_s, "idle_s": 2.0**-9}
+    assert needed_s <= found["steady_end_s"] - found["steady_start_s"] < needed_s + 1.0  # on the scripted clock
+    assert {"idle_before_start_s", "idle_before_end_s", "idle_after_start_s", "idle_after_end_s"} <= set(found)
+
+
+def test_a_board_is_examined_without_being_changed(agent: Agent, tmp_path: Path) -> None:
+    policy = "sys/devices/system/cpu/cpufreq/policy0"
+    agent._root = tree(tmp_path / "root", {f"{policy}/scaling_governor": "ondemand"})
+    found = ask(agent, "examine", folder=str(tmp_path))
+    assert found["state"]["governor"]["value"] == "ondemand"
+    assert found["state"]["fan"]["value"] is None
+    assert found["state"]["fan"]["why_unavailable"]
+    assert found["disk_free_bytes"] > 0
+    assert (tmp_path / "root" / policy / "scaling_governor").read_text() == "ondemand"
+
+
+def test_each_mode_is_a_process_of_the_same_archive(tmp_path: Path) -> None:
+    archive = str(pack.write(tmp_path))
+    for mode, arguments in (("guard", [str(tmp_path / "absent.lease.json"), "/"]), ("steward", [str(tmp_path)])):
+        command = [sys.executable, archive, mode, *arguments]
+        said = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+        assert (said.returncode, said.stdout, said.stderr) == (0, b"", b""), mode
+    said = subprocess.run([sys.executable, archive, "dance"], capture_output=True, text=True, check=False)
+    assert (said.returncode, "KeyError: 'dance'" in said.stderr) == (1, True)

@@ -20,14 +20,26 @@ SOURCES = Path(agent.__file__).parent
 
 def test_the_archive_holds_the_agent_and_nothing_else() -> None:
     content, sha256 = pack.archive()
-    assert sha256 == hashlib.sha256(content).hexdigest()
     with zipfile.ZipFile(io.BytesIO(content)) as packed:
         names = packed.namelist()
+        assert packed.testzip() is None
+        assert sha256 == hashlib.sha256(uncompressed(packed)).hexdigest()
         assert packed.read("agent/measure.py") == (SOURCES / "measure.py").read_bytes()
     sources = {f"agent/{path.relative_to(SOURCES).as_posix()}" for path in SOURCES.rglob("*.py")}
     assert set(names) == sources | {"__main__.py"}
     assert len(names) == len(set(names))
     assert names[1:] == sorted(names[1:])
+
+
+def uncompressed(packed: zipfile.ZipFile) -> bytes:
+    """The same archive without compression, whatever library compressed it."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as stored:
+        for entry in packed.infolist():
+            plain = zipfile.ZipInfo(entry.filename, entry.date_time)
+            plain.external_attr = entry.external_attr
+            stored.writestr(plain, packed.read(entry))
+    return buffer.getvalue()
 
 
 def test_the_archive_stays_small_enough_for_a_serial_line() -> None:

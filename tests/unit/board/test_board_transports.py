@@ -68,7 +68,7 @@ def test_get_fetches_and_leaves_it_there(transport: RecordingTransport, tmp_path
         assert (tmp_path / "here").read_bytes() == b"columns"
 
 
-def test_the_folder_is_absolute_and_holds_the_leases(tmp_path: Path) -> None:
+def test_the_folder_is_absolute_and_holds_the_leases() -> None:
     transport = LocalTransport(Path("board"), sys.executable)
     assert transport.folder == str(Path.cwd() / "board")
     assert Path(transport.lease_folder).parent == Path(transport.folder)
