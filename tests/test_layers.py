@@ -44,7 +44,7 @@ HOMES = {
     "pyarrow": ("store",),
     "rich": ("console",),
 }
-HEAVY = frozenset({"numpy", "onnx", "onnxruntime", "pandas", "pyarrow", "rich", "torch", "plotly", "jinja2"})
+HEAVY = frozenset({"numpy", "onnx", "onnxruntime", "pandas", "pyarrow", "rich", "torch", "plotly", "jinja2", "scipy"})
 # What `harness --help` loads.
 LIGHT = ("cli", "options", "registry", "errors")
 
