@@ -84,6 +84,16 @@ def overhead(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def gate_study(session: nox.Session) -> None:
+    """Record launches for half an hour, and write docs/gate.md of them: nox -s gate_study -- [FOLDER] [MINUTES]"""
+    session.install("-e", ".[dev]")
+    folder = session.posargs[0] if session.posargs else str(Path(session.create_tmp()) / "launches")
+    minutes = session.posargs[1] if len(session.posargs) > 1 else "25"
+    session.run("python", "-m", "tests.study.collect", folder, "--minutes", minutes)
+    session.run("python", "-m", "tests.study.gate_study", folder)
+
+
+@nox.session(default=False)
 def build(session: nox.Session) -> None:
     """Train, quantize and export: nox -s build -- [SUITE] [--variant V] [--data DIR]"""
     session.install("-e", ".[build,prune]")

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from harness import __version__
-from harness.options import TOTAL_SCOPES
+from harness.options import LOG_KINDS, RESULT_KINDS, TOTAL_SCOPES
 from harness.registry import DEFAULT_DEVICE, DEFAULT_SUITE, HERE, SITES_FILE
 
 _EPILOG = """\
@@ -38,7 +38,11 @@ def parser() -> argparse.ArgumentParser:
         ("doctor", "is this board fit to measure, and if not, the fix", _doctor_arguments),
         ("build", "train, quantize and export the variants of a suite", _build_arguments),
         ("judge", "confusion, calibration, robustness and paired tests of what is built", _judge_arguments),
-        ("import", "read the log of another tool (tegrastats, vcgencmd, nvidia-smi, a meter)", _import_arguments),
+        ("compare", "two stored runs, or results of other tools, metric by metric", _compare_arguments),
+        ("gate", "is the candidate slower than the baseline? an exit code for CI", _gate_arguments),
+        ("baseline", "bless a run as a small tracked file; list what is blessed", _baseline_arguments),
+        ("history", "a metric over many stored runs, and where it moved", _history_arguments),
+        ("import", "read another tool's log of power, or its result", _import_arguments),
     )
     for name, text, extend in table:
         extend(verbs.add_parser(name, help=text, description=text))
@@ -104,6 +108,9 @@ def _measuring_arguments(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--model", action="append", default=[], metavar="FILE.onnx", help="your own model, not a suite")
     verb.add_argument("--shape", action="append", default=[], metavar="NAME=1,3,224,224", help="a model input's shape")
     verb.add_argument("--budget", type=_seconds, metavar="SECONDS", help="most time for the measured part of a launch")
+    until_help = "launch each case 6 to 30 times, until half the 95 %% interval of p50 is this share of it, e.g. 1%%"
+    verb.add_argument("--until", type=_share, metavar="SHARE", help=until_help)
+    verb.add_argument("--budget-total", type=_seconds, metavar="SECONDS", help="most time for all launches of --until")
     verb.add_argument("--quick", action="store_true", help="3 short launches: a look, without intervals")
     verb.add_argument("--seed", type=int, default=0, help="of the order of trials (default: %(default)s)")
     verb.add_argument("--report", type=Path, metavar="DIR", help="write the HTML report there when the run has ended")
@@ -124,7 +131,23 @@ def _report_arguments(verb: argparse.ArgumentParser) -> None:
 def _doctor_arguments(verb: argparse.ArgumentParser) -> None:
     _board_arguments(verb)
     _power_mode_argument(verb)
+    _calibrate_arguments(verb)
     _common_arguments(verb)
+
+
+def _calibrate_arguments(verb: argparse.ArgumentParser) -> None:
+    """Of `doctor`: a model against itself."""
+    calibrate_help = "measure the noise of one model against itself: what a gate can find here, and in how many seconds"
+    verb.add_argument("--calibrate", action="store_true", help=calibrate_help)
+    verb.add_argument("--launches", type=int, default=20, metavar="N", help="of --calibrate (default: %(default)s)")
+    model_help = "calibrate with this model (default: the smallest of cifar10)"
+    verb.add_argument("--model", action="append", default=[], metavar="FILE.onnx", help=model_help)
+    verb.add_argument("--shape", action="append", default=[], metavar="NAME=1,3,224,224", help="a model input's shape")
+    verb.add_argument("--suite", metavar="S", help="calibrate with --variant V of this suite")
+    verb.add_argument("--variant", action="append", default=[], metavar="V", help="of --suite")
+    verb.add_argument("--backend", action="append", default=[], metavar="B", help="calibrate with this runtime")
+    verb.add_argument("--seed", type=int, default=0, help="of the order of blocks (default: %(default)s)")
+    verb.add_argument("--json", metavar="FILE|-", help="write the calibration as JSON (- for stdout)")
 
 
 def _devices_arguments(verb: argparse.ArgumentParser) -> None:
@@ -176,12 +199,89 @@ def _judge_arguments(verb: argparse.ArgumentParser) -> None:
     _common_arguments(verb)
 
 
-def _import_arguments(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument("kind", metavar="KIND", help="tegrastats, vcgencmd, nvml-csv or meter-csv")
-    verb.add_argument("file", type=Path, metavar="FILE", help="what the tool printed")
+def _compare_arguments(verb: argparse.ArgumentParser) -> None:
+    side = "a run (id, its start, a folder, last), KIND:FILE of another tool, or what `import --json` wrote of one"
+    verb.add_argument("base", metavar="BASE", help=side)
+    verb.add_argument("candidate", metavar="CANDIDATE", help="likewise")
     verb.add_argument(
-        "--json", metavar="FILE|-", help="write lines, unknown tokens and channels as JSON (- for stdout)"
+        "--match", action="append", default=[], metavar="NEW=OLD", help="a variant and the baseline's (repeatable)"
     )
+    margin_help = "what matters in practice, of all that is measured (default: 2%% of p50, each metric its own)"
+    verb.add_argument("--margin", type=_share, metavar="SHARE", help=margin_help)
+    allow_help = "compare although this differs: a name from the refusal (repeatable)"
+    verb.add_argument("--allow", action="append", default=[], metavar="NAME", help=allow_help)
+    verb.add_argument("--allow-different", action="store_true", help="compare whatever differs, and say what does")
+    verb.add_argument("--markdown", type=Path, metavar="FILE", help="write the tables as Markdown")
+    verb.add_argument("--json", metavar="FILE|-", help="write harness.comparison/1 (- for stdout, instead of tables)")
+    _common_arguments(verb)
+
+
+def _gate_arguments(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("suite", nargs="?", help=f"name or .py file (default: {DEFAULT_SUITE})")
+    forms = "a .onnx file, git:REVISION of the suite, a run (id, its start, a folder, last), a blessed baseline, a .py"
+    verb.add_argument("--baseline", required=True, metavar="X", help=forms)
+    verb.add_argument("--candidate", metavar="Y", help="likewise (default: the suite as it is, or the newest run)")
+    _board_arguments(verb)
+    _power_mode_argument(verb)
+    verb.add_argument("--variant", action="append", default=[], metavar="V", help="only this variant (repeatable)")
+    verb.add_argument("--backend", action="append", default=[], metavar="B", help="only this runtime (repeatable)")
+    verb.add_argument("--scenario", action="append", default=[], metavar="S", help="only this scenario (repeatable)")
+    shape_help = "a .onnx file's input (repeatable)"
+    verb.add_argument(
+        "--shape", dest="input_shape", action="append", default=[], metavar="NAME=1,3,224,224", help=shape_help
+    )
+    verb.add_argument("--policy", type=Path, metavar="FILE", help="margins, metrics and error rates, as TOML")
+    design_help = "both measured now; against stored runs; exact counts and no time (default: by what is at hand)"
+    verb.add_argument("--design", choices=("paired", "stored", "counted"), help=design_help)
+    verb.add_argument("--seed", type=int, default=0, help="of the order of cells and blocks (default: %(default)s)")
+    verb.add_argument("--budget", type=_seconds, metavar="SECONDS", help="for the whole gate (default: the policy's)")
+    verb.add_argument("--junit", type=Path, metavar="FILE", help="write the outcome as JUnit XML")
+    verb.add_argument("--markdown", type=Path, metavar="FILE", help="write it as Markdown, as for a pull request")
+    verb.add_argument("--json", metavar="FILE|-", help="write harness.gate/1 (- for stdout, instead of the table)")
+    different_help = "show figures of another machine too, without a verdict"
+    verb.add_argument("--allow-different", action="store_true", help=different_help)
+    _data_arguments(verb)
+    _common_arguments(verb)
+
+
+def _baseline_arguments(verb: argparse.ArgumentParser) -> None:
+    _common_arguments(verb)
+    actions = verb.add_subparsers(dest="action", metavar="ACTION", help="default: list them")
+    for name, text, extend in (
+        ("bless", "write results/baselines/NAME.json of a run", _bless_arguments),
+        ("list", "what is blessed", lambda _action: None),
+    ):
+        action = actions.add_parser(name, help=text, description=text, argument_default=argparse.SUPPRESS)
+        extend(action)
+        _common_arguments(action)
+
+
+def _bless_arguments(action: argparse.ArgumentParser) -> None:
+    action.add_argument("run", metavar="RUN", help="run id, its start, a folder, or last")
+    action.add_argument("--name", default=None, metavar="NAME", help="default: SUITE-DEVICE")
+
+
+def _history_arguments(verb: argparse.ArgumentParser) -> None:
+    runs_help = "run id, its start, a folder, or last (default: all of the store)"
+    verb.add_argument("runs", nargs="*", metavar="RUN", help=runs_help)
+    verb.add_argument("--suite", metavar="S", help="only runs of this suite, by its name")
+    verb.add_argument("--variant", action="append", default=[], metavar="V", help="only this variant (repeatable)")
+    metric_help = "this metric (repeatable; default: latency_p50_s)"
+    verb.add_argument("--metric", action="append", default=[], metavar="M", help=metric_help)
+    reference_help = "divide by this variant's value of the same run: what slows down the whole machine cancels"
+    verb.add_argument("--reference", default="", metavar="V", help=reference_help)
+    verb.add_argument("--margin", type=_share, metavar="SHARE", help="smaller moves are none (default: the metric's)")
+    verb.add_argument("--json", metavar="FILE|-", help="write harness.history/1 (- for stdout, instead of tables)")
+    _common_arguments(verb)
+
+
+def _import_arguments(verb: argparse.ArgumentParser) -> None:
+    kinds = f"a log ({', '.join(LOG_KINDS)}), or a result ({', '.join(RESULT_KINDS)})"
+    verb.add_argument("kind", metavar="KIND", help=kinds)
+    files_help = "what the tool wrote; of a result also several, one for each process that ran the same"
+    verb.add_argument("files", nargs="+", type=Path, metavar="FILE", help=files_help)
+    json_help = "write what was read as JSON (- for stdout); `compare` takes that of a result"
+    verb.add_argument("--json", metavar="FILE|-", help=json_help)
     _common_arguments(verb)
 
 
@@ -193,6 +293,17 @@ def _seconds(text: str) -> float:
     if not 0 < seconds < float("inf"):
         raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above 0")
     return seconds
+
+
+def _share(text: str) -> float:
+    """As 1% or 0.01."""
+    try:
+        share = float(text[:-1]) / 100 if text.endswith("%") else float(text)
+    except ValueError:
+        share = 0.0
+    if not 0 < share < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no share between 0 and 1, such as 1% or 0.01")
+    return share
 
 
 def _number(text: str) -> float:

@@ -118,6 +118,12 @@ def _user_cache(environment: Mapping[str, str]) -> Path:
     return folder
 
 
+def _github_summary(environment: Mapping[str, str]) -> Path | None:
+    """Where GitHub Actions wants a step's summary; None anywhere else."""
+    named = environment.get("GITHUB_STEP_SUMMARY")
+    return Path(named) if named and environment.get("GITHUB_ACTIONS") == "true" else None
+
+
 def _check_text(given: Sequence[str]) -> None:
     """A name that is no text could be neither stored as JSON nor printed."""
     for argument in given:
@@ -132,10 +138,12 @@ def _check_together(parsed: argparse.Namespace) -> None:
     models = getattr(parsed, "model", [])
     if models and parsed.suite:
         raise UsageError(f"--model measures your own files and takes no suite; leave out {parsed.suite!r} or --model")
-    if models and parsed.data:
+    if models and getattr(parsed, "data", None):
         raise UsageError("--data belongs to a suite's image set; with --model there is none to read")
     if getattr(parsed, "shape", []) and not models:
         raise UsageError("--shape names an input of --model FILE.onnx; a suite knows its inputs")
+    if getattr(parsed, "until", None) and parsed.quick:
+        raise UsageError("--quick is 3 launches without an interval, and --until asks for one: leave one of them out")
     devices = getattr(parsed, "device", [])
     if getattr(parsed, "host", None) and len(devices) > 1:
         raise UsageError(
@@ -174,4 +182,7 @@ def _options(parsed: argparse.Namespace, given: Sequence[str], environment: Mapp
         json=getattr(parsed, "json", None),
         download=getattr(parsed, "download", False),
         power_log=_power_log(parsed),
+        github_summary=_github_summary(environment),
+        until=getattr(parsed, "until", None),
+        budget_total_s=getattr(parsed, "budget_total", None),
     )

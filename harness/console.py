@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
+from itertools import zip_longest
 from typing import Any
 
 from rich.console import Console
@@ -106,7 +107,8 @@ def print_plan(plan: Plan) -> None:
         own = [trial for trial in plan.trials if trial.case_id == case.id]
         launches = sum(trial.mode == "performance" for trial in own)
         also = ", ".join(trial.mode for trial in own if trial.mode != "performance")
-        cells = (case.id[:8], case.variant, case.precision, case.backend, case.scenario.name, str(launches), also)
+        number = str(launches) if plan.until is None else f"until +-{100 * plan.until.relative:g} %, at most {launches}"
+        cells = (case.id[:8], case.variant, case.precision, case.backend, case.scenario.name, number, also)
         table.add_row(*(printable(cell) for cell in cells))
     console.print(table)
     for skip in plan.skips:
@@ -164,14 +166,26 @@ def _wide_console() -> Terminal:
     return Terminal(width=max(124, Console().width))
 
 
-def print_rows(title: str, headings: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    """A plain table."""
+def print_rows(
+    title: str, headings: Sequence[str], rows: Sequence[Sequence[Any]], styles: Sequence[str] = ()
+) -> None:
+    """A plain table. styles: of each row."""
     table = Table(title=printable(title))
     for heading in headings:
         table.add_column(heading, overflow="fold")
-    for row in rows:
-        table.add_row(*(printable(str(cell)) for cell in row))
+    for row, style in zip_longest(rows, styles, fillvalue=""):
+        table.add_row(*(printable(str(cell)) for cell in row), style=style)
     _wide_console().print(table)
+
+
+def styled(style: str, word: str, text: str) -> None:
+    """A line on stdout: a word that stands out, and what there is to say."""
+    _wide_console().print(f"[{style}]{printable(word)}[/{style}] {printable(text)}")
+
+
+def command(line: str) -> None:
+    """A line on stderr as it is, for the machine that reads it."""
+    sys.stderr.write(line + "\n")
 
 
 def _cell(one: CaseResult, name: str) -> str:

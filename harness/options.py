@@ -11,6 +11,9 @@ from harness.model.power import Scope
 # Kinds of logs that `import` and --power-log read; harness.logs.reading.READERS has a reader for each.
 LOG_KINDS = ("tegrastats", "vcgencmd", "nvml-csv", "meter-csv")
 
+# Kinds of results that `import` and `compare` read; harness.foreign.reading.READERS has a reader for each.
+RESULT_KINDS = ("pytest-benchmark", "trtexec", "openvino", "ort-perf", "loadgen")
+
 # Where a total may be read; a rail is a part of one.
 TOTAL_SCOPES: tuple[Scope, ...] = tuple(scope for scope in get_args(Scope) if scope != "rail")
 
@@ -36,7 +39,8 @@ class Options:
 
     devices: names, sites or files, at least one. host: the one board's address, or registry.HERE. sites: where their
     addresses are, None where there is no place for them; sites_named: as data_named. power_mode: None leaves the device
-    file's. backends: empty means the suite's.
+    file's. backends: empty means the suite's. until: measure until half p50's interval is this share of it;
+    budget_total_s: wall time for that. github_summary: where a step of GitHub Actions is summed up.
     """
 
     command: tuple[str, ...]
@@ -62,6 +66,9 @@ class Options:
     json: str | None = None
     download: bool = False
     power_log: PowerLog | None = None
+    github_summary: Path | None = None
+    until: float | None = None
+    budget_total_s: float | None = None
 
     @property
     def device(self) -> str:

@@ -24,6 +24,7 @@ from harness.model.case import (
     Mode,
     Plan,
     PlannedTrial,
+    Precision,
     Scenario,
     Skip,
     StopRule,
@@ -57,7 +58,8 @@ class Resolved:
 class Choice:
     """What the user narrowed: names empty means all. `accuracy`: the suite's data is at hand.
 
-    backends: of those that the suite names, or where it names none, that the device lists.
+    backends: of those that the suite names, or where it names none, that the device lists. until: as of Plan; it says
+    how many launches there are at the most.
     """
 
     variants: tuple[str, ...] = ()
@@ -67,6 +69,7 @@ class Choice:
     accuracy: bool = False
     budget_s: float | None = None
     backends: tuple[str, ...] = ()
+    until: Precision | None = None
 
 
 @dataclass(frozen=True)
@@ -106,12 +109,19 @@ def make_plan(
         seed=choice.seed,
         cases=tuple(cases),
         skips=tuple(skips),
-        trials=ordered_trials(cases, QUICK_LAUNCHES if choice.quick else suite.launches, choice),
+        trials=ordered_trials(cases, _launches(suite, choice), choice),
         artifacts=facts,
         harness_version=instrument.harness_version,
         agent_sha256=instrument.agent_sha256,
         device_id=content_id(device),
+        until=choice.until,
     )
+
+
+def _launches(suite: Suite, choice: Choice) -> int:
+    if choice.until is not None:
+        return choice.until.launches
+    return QUICK_LAUNCHES if choice.quick else suite.launches
 
 
 def ordered_trials(cases: Sequence[Case], launches: int, choice: Choice) -> tuple[PlannedTrial, ...]:

@@ -10,15 +10,15 @@ import dataclasses
 import subprocess
 import sys
 from array import array
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 from typing import Protocol
 
 import harness
-from harness import places, registry
+from harness import places, registry, rounds
 from harness.attachments import with_attached
 from harness.board import material, pack
 from harness.board.hold import Board, Hold, Patience
@@ -29,16 +29,16 @@ from harness.board.transports import connect
 from harness.datasets import cifar10
 from harness.datasets.split import Split
 from harness.errors import AgentError, DataError, DeviceFileError, NothingMeasured, UsageError
-from harness.model.case import Case, Plan, PlannedTrial
+from harness.model.case import Case, Plan, PlannedTrial, Suite
 from harness.model.codec import Json, content_id, to_json
 from harness.model.device import stranger
 from harness.model.run import RUN_SCHEMA, Run, trial_id
 from harness.model.trial import Record, Trial
 from harness.model.verdict import RunResult
 from harness.options import Options
-from harness.plan import Choice, Instrument, chosen, make_plan, without_backends
+from harness.plan import Choice, Instrument, chosen, make_plan, wanted_forms, without_backends
 from harness.registry import Target
-from harness.resolve import Resolution, adhoc_suite, parse_shapes, resolve
+from harness.resolve import Resolution, Source, adhoc_suite, parse_shapes, resolve
 from harness.store import store
 
 QUICK_IMAGES = 1000
@@ -48,12 +48,14 @@ SAME_MACHINE = ("cpu", "machine", "cores", "cores_allowed", "memory_bytes", "ker
 
 @dataclass(frozen=True)
 class Planned:
-    """A plan with what is needed to carry it out. `split`: the accuracy images, where they are at hand."""
+    """A plan with what is needed to carry it out. `split`: the accuracy images, where they are at hand. told: what the
+    board answered when it was asked."""
 
     plan: Plan
     target: Target
     resolution: Resolution
     split: Split | None
+    told: Mapping[str, Json] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -78,18 +80,28 @@ class Watcher(Protocol):
         """Something happened that a person wants to know: a link broke, a board was restarted."""
 
 
-def plan_run(options: Options, target: Target) -> Planned:
-    """Everything that can be decided without the board. UsageError and its kin for whatever is wrong with the input."""
+def suite_of(options: Options) -> tuple[Suite, Path]:
+    """The suite or the user's own models, with the chosen variants alone: a broken file of a variant that was not asked
+    for must stop nobody. And the folder of its artifacts."""
     if options.models:
         suite, folder = adhoc_suite(options.models, parse_shapes(options.shapes)), Path.cwd() / "(no suite)"
     else:
         suite, folder = registry.load_suite(options.suite)
-    # Narrowed first: a broken file of a variant that was not asked for must stop nobody.
     names = [variant.name for variant in suite.variants]
-    suite = dataclasses.replace(suite, variants=tuple(chosen("variant", suite.variants, names, options.variants)))
-    resolution = resolve(suite, folder, options.cache)
+    variants = tuple(chosen("variant", suite.variants, names, options.variants))
+    return dataclasses.replace(suite, variants=variants), folder
+
+
+def plan_run(options: Options, target: Target) -> Planned:
+    """Everything that can be decided without the board. UsageError and its kin for whatever is wrong with the input."""
+    return plan_suite(*suite_of(options), options, target)
+
+
+def plan_suite(suite: Suite, folder: Path, options: Options, target: Target) -> Planned:
+    """As plan_run, of a suite that is at hand."""
     split = _accuracy_images(options) if suite.dataset == cifar10.NAME else None
     choice = Choice(
+        until=rounds.asked(suite, options),
         variants=options.variants,
         scenarios=options.scenarios,
         quick=options.quick,
@@ -98,6 +110,7 @@ def plan_run(options: Options, target: Target) -> Planned:
         budget_s=options.budget_s,
         backends=options.backends,
     )
+    resolution = resolve(suite, folder, options.cache, wanted_forms(suite, target.device, choice))
     instrument = Instrument(harness.__version__, pack.archive()[1])
     return Planned(make_plan(suite, target.device, resolution.artifacts, choice, instrument), target, resolution, split)
 
@@ -114,17 +127,18 @@ def reach(planned: Planned, options: Options) -> tuple[Planned, Board]:
     plan = without_backends(planned.plan, answer["backends_unavailable"])
     hardware = {name: answer["facts"].get(name) for name in SAME_MACHINE}
     plan = dataclasses.replace(plan, board_id=content_id({"hardware": hardware, "runtimes": answer["backends"]}))
-    return dataclasses.replace(planned, plan=plan), board
+    return dataclasses.replace(planned, plan=plan, told=answer), board
 
 
 def _stranger(target: Target, said: str) -> str:
     title = target.device.title
     if target.site is None:
         return (
-            f"this machine says it is {said!r}, which is no {title}: give the board's address (--host user@address), or "
-            "measure this machine with --device localhost"
+            f"this machine says it is {said!r}, which is no {title}: give the board's address (--host user@address), "
+            "or measure this machine with --device localhost"
         )
-    return f"{target.site.address} says it is {said!r}, which is no {title}: check the address, or name another --device"
+    where = target.site.address
+    return f"{where} says it is {said!r}, which is no {title}: check the address, or name another --device"
 
 
 def with_references(planned: Planned, board: Board, options: Options) -> Planned:
@@ -132,11 +146,13 @@ def with_references(planned: Planned, board: Board, options: Options) -> Planned
 
     They are computed on this machine, whatever the board is: a second opinion from another one is worth more.
     """
-    here = board if planned.target.site is None else board_of(Target(registry.load_device(registry.DEFAULT_DEVICE), None), options.cache)
+    here = board if planned.target.site is None else board_of(registry.this_machine(), options.cache)
     artifacts = dict(planned.plan.artifacts)
     for case in planned.plan.cases:
         if case.inputs and artifacts[case.id].signature is None:
-            signature = reference_signature(here, case, _sent(here, planned, case))
+            # Of the artifact itself, whatever form of it the case runs.
+            original = _sent(here, planned.resolution.sources[case.variant], case)
+            signature = reference_signature(here, case, original)
             artifacts[case.id] = dataclasses.replace(artifacts[case.id], signature=signature)
     return dataclasses.replace(planned, plan=dataclasses.replace(planned.plan, artifacts=artifacts))
 
@@ -188,20 +204,24 @@ def measure(planned: Planned, board: Board, options: Options, watcher: Watcher) 
 def _run_trials(hold: Hold, planned: Planned, options: Options, to: tuple[Run, Path, Watcher]) -> None:
     run, folder, watcher = to
     plan, done = planned.plan, store.finished_trials(folder)
-    materials = hold.sending(lambda board: _materials(board, planned, options))
+    sent = hold.sending(lambda board: materials(board, planned, options))
     hold.calm(whole=True)
+    going_on = rounds.going_on(plan, folder)
     for number, trial in enumerate(plan.trials):
-        if trial_id(run.id, trial) in done:
+        if trial_id(run.id, trial) in done or (going_on is not None and not going_on.wanted(trial)):
             continue
         case = plan.case(trial.case_id)
         watcher(Progress(number, len(plan.trials), case, trial, None, len(done)))
         hold.calm()
-        finished = run_trial(hold, Job(run.id, case, trial, number, materials[case.id]))
+        finished = run_trial(hold, Job(run.id, case, trial, number, sent[case.id]))
         store.append(folder, finished)
+        if going_on is not None:
+            going_on.add(finished)
         hold.drop(finished.id)
         watcher(Progress(number + 1, len(plan.trials), case, trial, finished, len(done)))
     trials = store.read(folder).trials
-    store.finish(folder, utc_now(), len(trials), sum(trial.status == "failed" for trial in trials))
+    failed = sum(trial.status == "failed" for trial in trials)
+    store.finish(folder, utc_now(), len(trials), failed, going_on.outcome() if going_on is not None else None)
 
 
 def conclude(folder: Path) -> tuple[RunResult, dict[str, Record]]:
@@ -226,19 +246,18 @@ def _accuracy_images(options: Options) -> Split | None:
     return cifar10.load_test(options.data)
 
 
-def _sent(board: Board, planned: Planned, case: Case) -> Material:
-    """The artifact and the inputs of a case, on the board."""
-    source = planned.resolution.sources[case.variant]
+def _sent(board: Board, source: Source, case: Case) -> Material:
+    """A case's file and its inputs, on the board."""
     return Material(
-        artifact=material.send_artifact(board, source.folder, source.files, case.artifact_sha256),
+        artifact=material.send_artifact(board, source.folder, source.files, source.sha256),
         sha256=source.sha256,
         inputs=material.send_inputs(board, case),
     )
 
 
-def _materials(board: Board, planned: Planned, options: Options) -> dict[str, Material]:
+def materials(board: Board, planned: Planned, options: Options) -> dict[str, Material]:
     """What every case needs on the board; the images of the accuracy mode travel once for all of them."""
-    sent = {case.id: _sent(board, planned, case) for case in planned.plan.cases}
+    sent = {case.id: _sent(board, planned.resolution.source(case), case) for case in planned.plan.cases}
     split = planned.split
     if split is None:
         return sent

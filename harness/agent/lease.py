@@ -110,7 +110,7 @@ def clean_up(path, root):
         return []
     if os.stat(path).st_uid != os.geteuid() and os.geteuid() != 0:
         return ["{} left a stale lease ({}) that only they or root can clear away".format(entry["who"], path)]
-    for child in entry["children"]:
+    for child in entry.get("children", ()):  # an older harness noted one, which its own guard has ended
         if alive(child, root):
             _end(child, root)
     told = []

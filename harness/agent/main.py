@@ -1,28 +1,47 @@
 """The request loop: one JSON line in, one JSON line out, one trial per process. Owns the order of a trial's phases.
 
-Run with a mode's name it is another process of the same archive: MODES. stdout is taken away first: whatever a library prints goes to stderr and cannot corrupt the protocol.
+Run with a mode's name it is another process of the same archive: MODES. stdout is taken away first: whatever a library
+prints goes to stderr and cannot corrupt the protocol. What not every trial needs is imported late: each process
+compiles the archive anew, and a gate starts dozens of them.
 """
 
 import json
 import os
-import shutil
 import signal
 import sys
 import time
 
-from . import PROTOCOL, backends, facts, guard, kept, measure, outputs, scenarios, sensors, state, steward, window, wire
+from . import PROTOCOL, backends, facts, measure, outputs, scenarios, state, window, wire
 from .collectors.process import memory_now
-from .controls import rights, setting
 from .tables import resolve
 
 
+def _sense(_launch, settings):
+    from . import sensors
+
+    return sensors.main(json.loads(settings))
+
+
+def _guard(_launch, path, root):
+    from . import guard
+
+    return guard.main(path, root)
+
+
+def _steward(launch, board):
+    from . import steward
+
+    return steward.main(launch, board)
+
+
+def _keep(launch, *arguments):
+    from . import kept
+
+    return kept.main(launch, *arguments)
+
+
 # Each takes the command that starts this archive, and its own arguments.
-MODES = {
-    "sensors": lambda _launch, settings: sensors.main(json.loads(settings)),
-    "steward": steward.main,
-    "guard": lambda _launch, path, root: guard.main(path, root),
-    "kept": kept.main,
-}
+MODES = {"sensors": _sense, "steward": _steward, "guard": _guard, "kept": _keep}
 
 
 def main(argv):
@@ -45,7 +64,9 @@ def main(argv):
                 break
     finally:
         agent.end()
-    return 0
+    # At once: a runtime's modules take 25 ms to be taken down, and a gate's processes end by the dozen.
+    sys.stderr.flush()
+    os._exit(0)
 
 
 class Agent:
@@ -57,7 +78,7 @@ class Agent:
         self._sensors = None
         self._sensed = {}
         self._session = None
-        self._blocks = None
+        self._warm = self._blocks = None
         self._requests = {
             "hello": self.hello,
             "probe": self.probe,
@@ -95,6 +116,8 @@ class Agent:
 
         Reasons for those that would not. `options`: by collector.
         """
+        from . import sensors
+
         settings = {"names": collectors, "root": self._root, "target": os.getpid(), "options": options}
         found = dict(
             sensors.survey_all(dict(settings, period_s=period_s)),
@@ -112,6 +135,10 @@ class Agent:
 
     def examine(self, folder):
         """For doctor: rights, the present value of all that can be set, room on the disk of `folder`, and the time."""
+        import shutil
+
+        from .controls import rights, setting
+
         machine = setting.machine(self._root, folder)
         return {
             "rights": rights.root_without_password(self._root),
@@ -124,6 +151,8 @@ class Agent:
         """Start the sensors on other cores, then pin this process. sensor_settings None: measure without sensors."""
         found = {}
         if sensor_settings is not None:
+            from . import sensors
+
             settings = dict(sensor_settings, root=self._root, target=os.getpid(), cores=state.other_cores(affinity))
             self._sensors = sensors.SensorProcess(self._launch, settings)
         found["in_force"], found["problems"] = state.apply(affinity, nice)
@@ -213,10 +242,12 @@ class Agent:
     def duet(self, scenario, inputs, blocks, block_s):
         """One side of a duet, in turn with another process: first inference and warm-up. Blocks follow on demand."""
         session, first = self._session, self._first_inference(inputs)
-        warm, steady = measure.warm_up(session.step, session.clock, scenario["warm_up"], first["first_inference_s"])
-        fastest = min(warm.duration_s[: warm.count])
-        self._warm, self._blocks = warm, measure.Blocks(session.step, session.clock, (blocks, block_s, fastest))
-        return dict(first, warm_up_steady=steady, warm_up_count=warm.count)
+        work = session.step, session.clock
+        device_of = getattr(session, "device_s", None)
+        warm, steady = measure.warm_up(*work, scenario["warm_up"], first["first_inference_s"], device_of)
+        warm_s = warm.duration_s[: warm.count]
+        self._warm, self._blocks = warm, measure.Blocks(*work, (blocks, block_s, min(warm_s)), device_of)
+        return dict(first, warm_up_steady=steady, warm_up_count=warm.count, warm_up_s=sum(warm_s))
 
     def block(self):
         """The next block of a duet; nothing is done between blocks."""

@@ -112,10 +112,11 @@ class Steward:
         """Play a trial's requests to fresh processes and keep what they answered; at once what was kept of it before.
 
         script: steps {"do", "with", "timeout_s"}; a step may have "arm", which of several processes it goes to (0),
-        "expect": {key: value} of its result, and "may_fail". Only the one that is asked computes.
-        Returns {"replies": [...], "died": None or {"kind", "text", "said"}, "folder", "files", "started_utc", "wall_s",
-        "state", "settled"}: the last two what `control` and `settle` last returned. The processes run in the trial's
-        folder, so that files of the script without a path lie there.
+        "expect": {key: value} of its result, and "may_fail". Only the one that is asked computes. "padding", of any
+        step: so many bytes more of environment for all of them.
+        Returns {"replies": [...], "died": None or {"kind", "text", "said", "arm"}, "folder", "files", "started_utc",
+        "wall_s", "state", "settled"}: the last two what `control` and `settle` last returned. The processes run in the
+        trial's folder, so that files of the script without a path lie there.
         """
         folder = trials.folder_of(self._board, self._run, trial)
         kept = trials.result_of(folder)
@@ -125,11 +126,11 @@ class Steward:
         self._look_again()
         started_utc, began = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), time.perf_counter()
         result = dict(self._conditions, replies=[], died=None, folder=folder, started_utc=started_utc)
-        children = []
+        command, children = _padded(max(step.get("padding", 0) for step in script)) + self._launch, []
         try:
             for arm in range(1 + max(step.get("arm", 0) for step in script)):
                 errors = open(os.path.join(folder, trials.errors_of(arm)), "w+b")  # noqa: SIM115  # the child closes it
-                children.append(Child(self._launch, errors, folder))
+                children.append(Child(command, errors, folder))
             self._lease.note(children=[lease.identity(child.pid, self._root) for child in children])
             result["died"] = _play(children, script, result["replies"], self._host)
             if result["died"] is not None or not all(reply["ok"] for reply in result["replies"]):
@@ -172,21 +173,27 @@ class Steward:
         return {"told": told}
 
 
+def _padded(size):
+    """What to start a program with: a longer environment, and its stack lies elsewhere (statistics.md, 4.1)."""
+    return ["env", "HARNESS_PADDING=" + "x" * size] if size else []
+
+
 def _play(children, script, replies, host):
     """All steps in their order, to the first that fails. How a process died; None where none did."""
     for step in script:
         message = {"do": step["do"], "with": step["with"], "deadline_s": step["timeout_s"] + GRACE_S}
-        child = children[step.get("arm", 0)]
+        arm = step.get("arm", 0)
+        child = children[arm]
         try:
             child.send(wire.encode(message))
             reply = wire.decode(child.receive(step["timeout_s"], host.meanwhile()))
         except Gone as gone:
-            return {"kind": gone.kind, "text": gone.text, "said": gone.said}
+            return {"kind": gone.kind, "text": gone.text, "said": gone.said, "arm": arm}
         if reply["ok"]:
             wrong = _unexpected(step.get("expect", {}), reply["result"])
             if wrong is not None:
                 reply = {"ok": False, "error": {"type": "Unexpected", "text": wrong, "traceback": ""}}
-        replies.append(dict(reply, do=step["do"], arm=step.get("arm", 0)))
+        replies.append(dict(reply, do=step["do"], arm=arm))
         if not reply["ok"] and not step.get("may_fail"):
             return None
     return None

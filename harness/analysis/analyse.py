@@ -30,7 +30,7 @@ def analyse(stored: StoredRun) -> RunResult:
     """Everything that is said of a run."""
     run, grouped = stored.run, records(stored)
     device = places.settled(run.device, [timed_of(grouped[case.id]) for case in run.plan.cases])
-    results = tuple(_case_result(run, device, grouped[case.id]) for case in run.plan.cases)
+    results = tuple(_case_result(stored, device, grouped[case.id]) for case in run.plan.cases)
     return RunResult(
         run=_run_facts(stored),
         device=to_json(run.device),
@@ -41,12 +41,13 @@ def analyse(stored: StoredRun) -> RunResult:
     )
 
 
-def _case_result(run: Run, device: Device, record: Record) -> CaseResult:
-    artifact = run.plan.artifacts[record.case.id]
+def _case_result(stored: StoredRun, device: Device, record: Record) -> CaseResult:
+    artifact = stored.run.plan.artifacts[record.case.id]
     metrics, missing = summarise(record, artifact, device)
     context = Context(record, artifact, device, metrics.get("accuracy_top1"))
     found = findings(context)
-    return CaseResult(record.case, artifact, verdict_of(found), found, metrics, missing)
+    stopped = stored.stopped.get(record.case.id)
+    return CaseResult(record.case, artifact, verdict_of(found), found, metrics, missing, stopped)
 
 
 def _run_facts(stored: StoredRun) -> dict[str, Json]:
@@ -89,9 +90,12 @@ def _notes(stored: StoredRun) -> tuple[str, ...]:
                 f"reading the sensors changes the median by {cost.median:+.2%} "
                 f"[{cost.median_low:+.2%}, {cost.median_high:+.2%}]{tail}."
             )
+    cases = {case.id: f"{case.variant} ({case.backend}, {case.scenario.name})" for case in stored.run.plan.cases}
+    notes += [f"{cases[key]}: {one.reason}." for key, one in stored.stopped.items() if key in cases]
     if stored.finished_utc is None:
+        most = "" if stored.run.plan.until is None else "at most "
         notes.append(
-            f"This run was interrupted after {len(stored.trials)} of {len(stored.run.plan.trials)} trials; "
+            f"This run was interrupted after {len(stored.trials)} of {most}{len(stored.run.plan.trials)} trials; "
             "the same command goes on with it."
         )
     notes += [f"Left out: {line}" for line in stored.damaged]

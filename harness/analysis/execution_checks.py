@@ -74,8 +74,8 @@ def precision_differs(context: Context) -> Iterator[Finding]:
     """Kernels that computed in another precision than the variant declares. Integers that turn out to be floats are
     invalid: the variant's whole claim is gone; another float is a doubt."""
     declared = context.record.case.precision
-    kernels = [one for one in _operators(context) if _COMPUTES.fullmatch(str(one["op"]))]
-    known = [(one, kind) for one in kernels if (kind := _kind(one))]
+    kernels = [one for one in _operators(context) if computes(one)]
+    known = [(one, kind) for one in kernels if (kind := kind_of(one))]
     total = sum(float(one["count"]) for one, _ in known)
     others = [(one, kind) for one, kind in known if kind != declared]
     if declared not in ("int8", *FLOATING) or not others or total <= 0:
@@ -110,7 +110,12 @@ def _operators(context: Context) -> list[Mapping[str, Json]]:
     return []
 
 
-def _kind(kernel: Mapping[str, Json]) -> str | None:
+def computes(kernel: Mapping[str, Json]) -> bool:
+    """Whether a kernel multiplies and accumulates."""
+    return _COMPUTES.fullmatch(str(kernel["op"])) is not None
+
+
+def kind_of(kernel: Mapping[str, Json]) -> str | None:
     """The precision that a kernel computes in, in the words of a variant; None for what is not known here."""
     return "int8" if str(kernel["op"]).startswith(_QUANTIZES_INSIDE) else KINDS.get(str(kernel["precision"]).lower())
 

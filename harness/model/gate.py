@@ -28,8 +28,9 @@ FEWEST_LAUNCHES = 3
 
 @dataclass(frozen=True)
 class Rule:
-    """How one metric is judged. tolerance and limit are relative (0.02 is 2 %); least_change in the metric's unit: a
-    smaller one never counts. cells: patterns (with *) of variants; empty: all. better: None for the registry's word.
+    """How one metric is judged. tolerance and limit are relative (0.02 is 2 %), of accuracy in points (0.005 is half a
+    per cent of the images); least_change in the metric's unit: a smaller one never counts. cells: patterns (with *) of
+    variants; empty: all. better: None for the registry's word.
 
     required: not measured on either side is invalid; else it is noted and left out. only_alarms: it can raise an alarm,
     but its being inconclusive holds nothing up; meant for tails, which a gate of seconds cannot clear.

@@ -32,7 +32,12 @@ RULES = (
     Rule("load_s", 0.10, 0.25, required=False, only_alarms=True),
 )
 DEFAULT = Policy(RULES)
-_BY_METRIC = {rule.metric: rule for rule in RULES}
+# Of predictions of the same images. Its margins are points, not relative: 0.005 is half a per cent of the images. It
+# goes with the default rules where both sides were given images; it is none of them, as no launch has a value of it.
+ACCURACY = Rule("accuracy_top1", 0.001, 0.005, required=False)
+# Counted of a file: no noise, no family of tests. A rule's tolerance is how much more is accepted.
+COUNTED = ("macs", "parameters", "model_size_bytes")
+_BY_METRIC = {rule.metric: rule for rule in (*RULES, ACCURACY)}
 
 
 def load_policy(path: Path) -> Policy:
@@ -62,12 +67,30 @@ def parse_policy(text: str, where: str) -> Policy:
 
 
 def rules_of(policy: Policy, cell: str) -> tuple[Rule, ...]:
-    """The rules that judge a cell, one per metric: of several that name it, the first."""
+    """The rules that judge a cell, one per metric: of several that name it, the first. A cell is called by its variant,
+    with backend and scenario in brackets where it takes them to tell cells apart; a pattern may leave those out."""
     chosen: dict[str, Rule] = {}
+    names = (cell, cell.partition(" (")[0])
     for rule in policy.rules:
-        if not rule.cells or any(fnmatchcase(cell, pattern) for pattern in rule.cells):
+        if not rule.cells or any(fnmatchcase(name, pattern) for pattern in rule.cells for name in names):
             chosen.setdefault(rule.metric, rule)
     return tuple(chosen.values())
+
+
+def of_launches(policy: Policy) -> tuple[Rule, ...]:
+    """The rules on what a launch has a value of: all but accuracy and counts."""
+    return tuple(rule for rule in policy.rules if rule.metric not in (ACCURACY.metric, *COUNTED))
+
+
+def accuracy_rule(policy: Policy, cell: str) -> Rule | None:
+    """The rule that judges a cell's accuracy, if any does."""
+    named = {rule.metric: rule for rule in rules_of(policy, cell)}
+    return named.get(ACCURACY.metric, ACCURACY if policy.rules == RULES else None)
+
+
+def count_rules(policy: Policy, cell: str) -> dict[str, Rule]:
+    """The rules that judge a cell's counts, by metric."""
+    return {rule.metric: rule for rule in rules_of(policy, cell) if rule.metric in COUNTED}
 
 
 def better(rule: Rule) -> str:

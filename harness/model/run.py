@@ -29,6 +29,20 @@ class Run:
     commit_dirty: bool | None = None
 
 
+@dataclass(frozen=True)
+class Stopped:
+    """Why no more launches of a case were started, in a run until it is precise.
+
+    rounds: launches that were started, failed ones included. relative: half the interval of p50 over p50, None where
+    there is none; reached: whether that is as narrow as asked. reason: one sentence.
+    """
+
+    rounds: int
+    relative: float | None
+    reached: bool
+    reason: str
+
+
 def trial_id(run: str, planned: PlannedTrial) -> str:
     """The same planned trial of the same run always has this id, which is how a resumed run knows what is done."""
     return content_id({"run": run, "case": planned.case_id, "mode": planned.mode, "launch": planned.launch})

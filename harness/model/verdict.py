@@ -8,6 +8,7 @@ from typing import Literal
 
 from harness.model.case import ArtifactFacts, Case
 from harness.model.codec import Json
+from harness.model.run import Stopped
 
 Severity = Literal["note", "doubt", "invalid"]
 Verdict = Literal["valid", "doubtful", "invalid"]
@@ -39,7 +40,10 @@ class Finding:
 
 @dataclass(frozen=True)
 class CaseResult:
-    """One row of every report: a case, its verdict, what was measured and what is missing with its reason."""
+    """One row of every report: a case, its verdict, what was measured and what is missing with its reason.
+
+    stopped: in a run until it is precise, why its launches ended.
+    """
 
     case: Case
     artifact: ArtifactFacts
@@ -47,6 +51,7 @@ class CaseResult:
     findings: tuple[Finding, ...]
     metrics: Mapping[str, Summary]
     missing: Mapping[str, str]
+    stopped: Stopped | None = None
 
 
 @dataclass(frozen=True)

@@ -58,6 +58,7 @@ def _case(result: CaseResult) -> dict[str, Any]:
         "findings": [to_json(finding) for finding in result.findings],
         "metrics": {name: _metric(summary) for name, summary in sorted(result.metrics.items())},
         "missing": dict(sorted(result.missing.items())),
+        **({} if result.stopped is None else {"stopped": to_json(result.stopped)}),
     }
 
 

@@ -16,14 +16,15 @@ import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from harness import places
 from harness.errors import StoreError, UsageError
+from harness.model.case import PlannedTrial
 from harness.model.codec import Json, from_json, to_json
-from harness.model.run import Run, trial_id
+from harness.model.run import Run, Stopped, trial_id
 from harness.model.trial import Trial
 
 _PARTIAL = ".partial-"
@@ -31,13 +32,15 @@ _PARTIAL = ".partial-"
 
 @dataclass(frozen=True)
 class StoredRun:
-    """A run as read back. `damaged`: trial folders that could not be read, with the reason."""
+    """A run as read back. `damaged`: trial folders that could not be read, with the reason. stopped: by case, where the
+    run ended when it was precise."""
 
     run: Run
     folder: Path
     trials: tuple[Trial, ...]
     damaged: tuple[str, ...]
     finished_utc: str | None
+    stopped: Mapping[str, Stopped] = field(default_factory=dict)
 
 
 def begin(root: Path, run: Run) -> Path:
@@ -83,13 +86,15 @@ def _trial_name(trial: Trial) -> str:
     return f"{trial.order:06d}-{trial.id}"
 
 
-def finish(folder: Path, finished_utc: str, done: int, failed: int) -> None:
-    """Mark a run as complete."""
+def finish(
+    folder: Path, finished_utc: str, done: int, failed: int, stopped: Mapping[str, Stopped] | None = None
+) -> None:
+    """Mark a run as complete. stopped: by case, why not all of its launches were started."""
+    told = {"finished_utc": finished_utc, "trials_done": done, "trials_failed": failed}
+    if stopped is not None:
+        told["stopped"] = to_json(dict(stopped))
     try:
-        _write_whole(
-            folder / "finished.json",
-            _text({"finished_utc": finished_utc, "trials_done": done, "trials_failed": failed}),
-        )
+        _write_whole(folder / "finished.json", _text(told))
     except OSError as error:
         raise _unwritable(folder, error) from None
 
@@ -104,7 +109,9 @@ def resumable(root: Path, plan_id: str) -> Run | None:
         except StoreError:
             continue
         # A finished run of which the user removed a damaged trial is interrupted again.
-        planned = {trial_id(run.id, trial) for trial in run.plan.trials}
+        stopped = _stopped(folder)
+        wanted = (one for one in run.plan.trials if not _left_out(one, stopped))
+        planned = {trial_id(run.id, trial) for trial in wanted}
         ended = (folder / "finished.json").exists() and planned <= finished_trials(folder)
         if run.plan_id == plan_id and not ended:
             return run
@@ -134,7 +141,7 @@ def read(folder: Path) -> StoredRun:
     strangers = [trial for trial in trials if trial.case.id not in planned or trial.run != run.id]
     damaged += [f"{folder}: trial {trial.id} is not one that this run planned; it is left out" for trial in strangers]
     own = sorted((trial for trial in trials if trial not in strangers), key=lambda trial: trial.order)
-    return StoredRun(run, folder, tuple(own), tuple(damaged), _finished_utc(folder))
+    return StoredRun(run, folder, tuple(own), tuple(damaged), _finished_utc(folder), _stopped(folder))
 
 
 def attached_name(source: Path) -> str:
@@ -179,6 +186,20 @@ def _finished_utc(folder: Path) -> str | None:
         return str(_load_json(folder / "finished.json")["finished_utc"])
     except (StoreError, KeyError, TypeError):
         return None
+
+
+def _stopped(folder: Path) -> Mapping[str, Stopped]:
+    """Empty where the run was interrupted or had its number of launches fixed."""
+    try:
+        told = _load_json(folder / "finished.json").get("stopped", {})
+        return {case: from_json(Stopped, one, case) for case, one in told.items()}
+    except (StoreError, UsageError, AttributeError):
+        return {}
+
+
+def _left_out(planned: PlannedTrial, stopped: Mapping[str, Stopped]) -> bool:
+    one = stopped.get(planned.case_id)
+    return one is not None and planned.mode == "performance" and planned.launch >= one.rounds
 
 
 def read_run(folder: Path) -> Run:

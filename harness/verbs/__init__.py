@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING
 from harness.errors import EXIT_DONE, EXIT_NOTHING_VALID, UsageError
 from harness.model.codec import to_json
 from harness.options import Options
-from harness.verbs import boards
+from harness.verbs import boards, imports
+from harness.verbs.compare import compare
+from harness.verbs.gate import baseline, gate
+from harness.verbs.history import history
 from harness.verbs.output import write_json, write_report
 from harness.verbs.run import plan, run
 
@@ -131,33 +134,6 @@ def judge(options: Options, parsed: argparse.Namespace) -> int:
     return EXIT_DONE
 
 
-def import_log(options: Options, parsed: argparse.Namespace) -> int:
-    """Read a log that was made without the harness, and say what it holds. 3 where that is nothing."""
-    from harness import console
-    from harness.logs.log import summary
-    from harness.logs.reading import read
-
-    found = summary(read(parsed.kind, parsed.file))
-    if options.json:
-        write_json(found, options.json)
-    if options.json != "-":
-        rows = [(name, *(_shown(fact) for fact in facts.values())) for name, facts in found["channels"].items()]
-        headings = ("channel", "unit", "kind", "readings", "missing", "first", "last")
-        console.print_rows(f"{parsed.file}: {found['lines']} lines of {parsed.kind}", headings, rows)
-    unknown = found["unknown_tokens"]
-    if unknown:
-        some = ", ".join(token[:40] for token in unknown[:5]) + (", ..." if len(unknown) > 5 else "")
-        console.message(f"{len(unknown)} unknown tokens were left out: {some}")
-    if not found["channels"]:
-        console.message(f"harness: {parsed.file} holds nothing of {parsed.kind}: is it a log of another kind?")
-        return EXIT_NOTHING_VALID
-    return EXIT_DONE
-
-
-def _shown(fact: object) -> object:
-    return f"{fact:.6g}" if isinstance(fact, float) else "–" if fact is None else fact
-
-
 TABLE: Mapping[str, Verb] = {
     "plan": plan,
     "run": run,
@@ -166,5 +142,9 @@ TABLE: Mapping[str, Verb] = {
     "doctor": boards.doctor,
     "build": build,
     "judge": judge,
-    "import": import_log,
+    "compare": compare,
+    "gate": gate,
+    "baseline": baseline,
+    "history": history,
+    "import": imports.import_file,
 }

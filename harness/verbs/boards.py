@@ -154,8 +154,15 @@ def _shown_age(age_s: float) -> str:
     return f"{age_s:.0f} s"
 
 
-def doctor(options: Options, _parsed: argparse.Namespace) -> int:
-    """Ask each board, print every check with its fix. 3 where on one of them no backend could run a model."""
+def doctor(options: Options, parsed: argparse.Namespace) -> int:
+    """Ask each board, print every check with its fix. 3 where on one of them no backend could run a model.
+
+    --calibrate: measure the board's own noise instead.
+    """
+    if parsed.calibrate:
+        from harness.verbs.calibrate import calibrate
+
+        return calibrate(options, parsed)
     from harness import console, stages
     from harness.board.runner import examine as examine_board
     from harness.doctor import examine

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from harness.model.case import Accuracy, ArtifactFacts, Case, Plan, PlannedTrial, Settings, Signature, Skip
+from harness.model.case import Accuracy, ArtifactFacts, Case, Plan, PlannedTrial, Precision, Settings, Signature, Skip
 from harness.model.codec import to_json
-from harness.model.device import Device
-from harness.model.run import Run
+from harness.model.device import Device, Limits, Runtime, Settle, State
+from harness.model.run import Run, Stopped
 from harness.model.trial import Channel, Environment, Outputs, Phases
 from harness.places import builtin
 from harness.store import store
@@ -46,12 +46,22 @@ def test_the_schemas_name_exactly_the_fields() -> None:
     definitions["channel"] = trial_schema["properties"]["channels"]["items"]
     definitions["skip"] = definitions["plan"]["properties"]["skips"]["items"]
     definitions["planned"] = definitions["plan"]["properties"]["trials"]["items"]
+    device = definitions["device"]["properties"]
+    definitions |= {name: device[name] for name in ("limits", "state", "settle")}
+    definitions["runtime"] = device["runtimes"]["additionalProperties"]
+    definitions["stopped"] = schema("summary")["$defs"]["case"]["properties"]["stopped"]
     for name, kind in {
         "run": Run,
         "plan": Plan,
         "case": Case,
         "settings": Settings,
         "device": Device,
+        "limits": Limits,
+        "state": State,
+        "settle": Settle,
+        "runtime": Runtime,
+        "precision": Precision,
+        "stopped": Stopped,
         "artifact": ArtifactFacts,
         "accuracy": Accuracy,
         "signature": Signature,
@@ -78,6 +88,25 @@ def test_a_real_run_fits(tmp_path: Path) -> None:
         assert len(written) >= 3
         for path in written:
             assert complaints("trial", path / "trial.json") == []
+
+
+def test_a_run_until_it_is_precise_fits(tmp_path: Path) -> None:
+    suite, device = write_suite(tmp_path, {"one": script()}), write_device(tmp_path)
+    summary = tmp_path / "summary.json"
+    assert invoke(tmp_path, "run", suite, "--device", device, "--until", "1%", "--json", summary).code == 0
+    (folder,) = runs_of(tmp_path)
+    assert complaints("run", folder / "run.json") == []
+    assert complaints("summary", summary) == []
+    assert json.loads(summary.read_text())["cases"][0]["stopped"]["reached"]
+
+
+def test_a_trial_of_a_duet_fits(tmp_path: Path) -> None:
+    folder = store.begin(tmp_path, run())
+    path = store.append(folder, trial(mode="paired", arms=("first", "second")))
+    assert complaints("trial", path / "trial.json") == []
+    planned = json.loads(json.dumps(to_json(run())))
+    planned["plan"]["trials"][0]["mode"] = "paired"
+    jsonschema.validate(planned, schema("run"))
 
 
 def test_an_accuracy_trial_and_the_frozen_run_fit(tmp_path: Path) -> None:

@@ -185,9 +185,9 @@ def study(quick: bool, seed: int = 20261121) -> list[Line]:
     many, few = (300, 100) if quick else (4000, 1000)
     return [
         *_of_intervals(generator, many, (6, 20) if quick else (6, 9, 12, 20, 30)),
-        *_of_the_stop_rule(generator, many // 2),
+        *_of_the_stop_rule(generator, 300 if quick else 10_000),
         *_of_checks(generator, few),
-        *_of_ratios(generator, many),
+        *_of_ratios(generator, 300 if quick else 10_000),
     ]
 
 
@@ -201,7 +201,7 @@ def _of_intervals(generator: Generator, trials: int, numbers: Sequence[int]) -> 
 
 
 def _of_the_stop_rule(generator: Generator, trials: int) -> Iterator[Line]:
-    for sigma in (0.005, 0.01, 0.02):
+    for sigma in (0.005, 0.01, 0.015, 0.02, 0.03):
         share, used, reached = stopped(generator, sigma, trials)
         case = f"launches differ by {100 * sigma:g} %: {used:.1f} launches, {reached:.0%} reached 1 %"
         yield Line("5 stop rule", case, share, 0.95, 0.99, trials)
@@ -234,6 +234,7 @@ def table(lines: Sequence[Line]) -> str:
     rows = ["| bar | case | found | asked | |", "| --- | --- | --- | --- | --- |"]
     for one in lines:
         asked, found = f"{100 * one.low:g}-{100 * one.high:g} %", f"{100 * one.share:.1f} %"
+        found += f" +- {100 * one.error:.1f}" if one.bar != "8 warm-up" else ""
         rows.append(f"| {one.bar} | {one.case} | {found} | {asked} | {'yes' if one.reached else 'NO'} |")
     return "\n".join(rows)
 

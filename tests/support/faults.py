@@ -281,9 +281,9 @@ class Rig:
 
         def look() -> Caught | None:
             entry = self.lease()
-            if entry is None or entry["child"] is None:
+            if entry is None or not entry["children"]:
                 return None
-            pid = entry["child"]["pid"]
+            pid = entry["children"][0]["pid"]
             try:
                 folder = Path(f"/proc/{pid}/cwd").readlink()
                 if folder.parent.parent.name != "trials" or (loaded and not _has_sensors(pid)):
@@ -307,10 +307,8 @@ class Rig:
     def trial_process(self) -> list[int]:
         """The one that a steward plays a trial to now, if there is one."""
         entry = self.lease()
-        alive = self.processes("")
-        return [
-            pid for pid in alive if entry is not None and entry["child"] is not None and pid == entry["child"]["pid"]
-        ]
+        named = [child["pid"] for child in entry["children"]] if entry is not None else []
+        return [pid for pid in self.processes("") if pid in named]
 
     def clients(self) -> list[int]:
         """The host's ssh processes that lead to this board: conversations, and the connection that they share."""

@@ -83,10 +83,14 @@ class Bench:
         return [json.loads(path.read_text()) for path in sorted(self.leases.glob(f"*{SUFFIX}"))]
 
     def trial_pid(self) -> int:
-        """The trial process that the board's one lease names."""
-        (entry,) = self.entries()
-        pid: int = entry["child"]["pid"]
+        """The one trial process that the board's one lease names."""
+        (pid,) = self.trial_pids()
         return pid
+
+    def trial_pids(self) -> list[int]:
+        """The trial processes that the board's one lease names."""
+        (entry,) = self.entries()
+        return [child["pid"] for child in entry["children"]]
 
 
 class Steward:

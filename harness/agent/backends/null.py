@@ -3,9 +3,11 @@
 The demo without a runtime, and the tests' double: it goes through every line of the real path, costs no time, and
 gives the same numbers on every machine. Script keys: `durations_s` (list, repeated), `first_s`, `output`
 (list), `memory_bytes` (allocated while loading), `fail` ({"at": "load" | step number, "how": "raise" |
-"kill" | "exit" | "nan" | "hang"}).
+"kill" | "exit" | "nan" | "hang"}), `jitter` (a process takes up to this share longer or shorter, by its number:
+without it two launches are the same to the last digit, and no gate believes such a clock).
 """
 
+import hashlib
 import json
 import os
 import signal
@@ -36,7 +38,8 @@ class NullSession:
     """Moves its own clock by the scripted duration of each step."""
 
     def __init__(self, script):
-        self._durations = script["durations_s"]
+        factor = _factor(script["jitter"]) if "jitter" in script else 1.0
+        self._durations = [duration * factor for duration in script["durations_s"]]
         self._first = script.get("first_s")
         self._output = array("d", script.get("output", [0.0]))
         self._fail = script.get("fail", {})
@@ -92,3 +95,9 @@ class NullSession:
             signal.pause()
         if how == "nan":
             self._output = array("d", [float("nan")] * len(self._output))
+
+
+def _factor(jitter):
+    """Of this process, spread evenly between 1 - jitter and 1 + jitter."""
+    digest = hashlib.sha256(str(os.getpid()).encode()).digest()
+    return 1.0 + jitter * (int.from_bytes(digest[:4], "big") / 2.0**31 - 1.0)

@@ -74,10 +74,12 @@ class Effect:
 
 @dataclass(frozen=True)
 class Absent:
-    """Why a launch has no effect of a metric. broken: what is there cannot be right; else it was not measured."""
+    """Why a launch has no effect of a metric. broken: what is there cannot be right; else it was not measured. scarce:
+    there are too few inferences for it, as busy neighbours may leave in one launch and not in another."""
 
     reason: str
     broken: bool = False
+    scarce: bool = False
 
 
 LaunchEffects = Mapping[str, Effect | Absent]
@@ -179,7 +181,7 @@ def _whole(metric: str, baseline: _Blocks, candidate: _Blocks, direction: str) -
     if q is not None and q > 0.5:
         needed, fewest = stats.needed_per_launch(q), min(len(before), len(after))
         if fewest < needed:
-            return Absent(f"{fewest} inferences a launch; p{q * 100:g} needs {needed}")
+            return Absent(f"{fewest} inferences a launch; p{q * 100:g} needs {needed}", scarce=True)
     statistic: Callable[[stats.Values], float]
     if q is not None:
         level = q

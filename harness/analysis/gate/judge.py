@@ -29,7 +29,8 @@ def judged(cell: str, rule: Rule, launches: Sequence[LaunchEffects], levels: Lev
     label = REGISTRY[metric].label
     if absent:
         broken = [one for one in absent if one.broken]
-        if len(absent) == len(found) and not broken and not rule.required:
+        unsupported = all(one.scarce for one in absent)
+        if not broken and not rule.required and (len(absent) == len(found) or unsupported):
             return f"{cell}: {label} is not judged: {absent[0].reason}"
         first = (broken or absent)[0]
         reason = f"{label}: {len(absent)} of {len(found)} launches have no effect: {first.reason}"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.agent import lease
+from harness.agent import lease, trials
 from harness.board import pack
 from tests.support import steward_side
 from tests.support.agent_side import ended
@@ -34,7 +34,7 @@ def test_what_a_killed_steward_left_is_put_right(bench: Bench) -> None:
     # By the time that the guard is gone, all of it is done.
     assert (ended(trial, 0.0), bench.governor, bench.entries()) == (True, "ondemand", [])
     # Nothing finished lies there: a later steward plays the trial anew.
-    assert [path.name for path in (bench.trials / "run/one").iterdir()] == ["errors"]
+    assert [path.name for path in (bench.trials / "run/one").iterdir()] == [trials.errors_of(0)]
 
 
 @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGINT, signal.SIGTERM])

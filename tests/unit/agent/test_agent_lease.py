@@ -63,7 +63,7 @@ def leave_behind(folder: str, root: str, holder: dict[str, Any] | None, **entrie
         "since_utc": "2026-11-21 10:00:00Z",
         "holder": lease.identity(os.getpid(), root) if holder is None else holder,
         "board": "/board",
-        "child": None,
+        "children": [],
         "found": {},
         **entries,
     }
@@ -87,7 +87,7 @@ def test_a_free_board_is_taken(folder: str, root: str) -> None:
     (path,) = Path(folder).iterdir()
     assert str(path) == held.path
     entry = json.loads(path.read_text())
-    assert (entry["run"], entry["who"], entry["child"], entry["found"]) == ("run", "me@here", None, {})
+    assert (entry["run"], entry["who"], entry["children"], entry["found"]) == ("run", "me@here", [], {})
     assert entry["holder"] == lease.identity(os.getpid(), root)
     assert entry["holder"]["boot_id"] == "boot-1"
     assert Path(folder).stat().st_mode & 0o7777 == 0o1777  # other logins leave theirs here
@@ -112,9 +112,9 @@ def test_one_that_was_let_go_is_free(folder: str, root: str) -> None:
 def test_what_is_noted_stands_in_the_file(folder: str, root: str) -> None:
     held, _ = take(folder, root)
     held.note(found={"governor": "ondemand"})
-    held.note(child=lease.identity(os.getpid(), root))
+    held.note(children=[lease.identity(os.getpid(), root)])
     entry = json.loads(Path(held.path).read_text())
-    assert (entry["found"], entry["child"]["pid"]) == ({"governor": "ondemand"}, os.getpid())
+    assert (entry["found"], [child["pid"] for child in entry["children"]]) == ({"governor": "ondemand"}, [os.getpid()])
 
 
 def test_a_holder_that_died_holds_nothing(folder: str, root: str) -> None:
@@ -212,10 +212,29 @@ def test_the_trial_of_a_dead_holder_is_ended_before_anything_else(
     folder: str, root: str, process: subprocess.Popen[bytes]
 ) -> None:
     who = lease.identity(process.pid, root)
-    leave_behind(folder, root, gone(root), child=who)
+    leave_behind(folder, root, gone(root), children=[who])
     take(folder, root)
     # At once, not some time later: the next trial would run beside it.
     assert not lease.alive(who, root)
+
+
+def test_both_sides_of_a_duet_are_ended(folder: str, root: str) -> None:
+    both = [subprocess.Popen(LASTING, start_new_session=True) for _ in range(2)]
+    children = [lease.identity(one.pid, root) for one in both]
+    leave_behind(folder, root, gone(root), children=children)
+    take(folder, root)
+    assert [lease.alive(who, root) for who in children] == [False, False]
+    for one in both:
+        one.wait()
+
+
+def test_a_lease_of_an_older_harness_is_cleared_away_too(folder: str, root: str) -> None:
+    path = leave_behind(folder, root, gone(root), child=None, found={"governor": "ondemand"})
+    entry = json.loads(path.read_text())
+    del entry["children"]
+    path.write_text(json.dumps(entry))
+    assert take(folder, root)[1] == []
+    assert ((Path(root) / GOVERNOR).read_text(), path.exists()) == ("ondemand", False)
 
 
 @pytest.mark.parametrize("change", [{"started_ticks": 1}, {"boot_id": "boot-0"}, {"started_ticks": None}])
@@ -223,7 +242,7 @@ def test_a_stranger_with_the_trials_number_is_left_alone(
     folder: str, root: str, process: subprocess.Popen[bytes], change: dict[str, Any]
 ) -> None:
     who = lease.identity(process.pid, root)
-    leave_behind(folder, root, gone(root), child={**who, **change})
+    leave_behind(folder, root, gone(root), children=[{**who, **change}])
     take(folder, root)
     assert lease.alive(who, root)
 

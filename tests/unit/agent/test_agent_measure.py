@@ -323,6 +323,106 @@ def test_blocks_of_a_slow_model_last_eight_inferences_or_sixty_times_their_durat
     assert storage.block_ends == [per_block, 2 * per_block]
 
 
+def duet(script: Script, blocks: int, fastest_s: float, block_s: float = 0.125) -> measure.Blocks:
+    made = measure.Blocks(script.step, script.clock, (blocks, block_s, fastest_s))
+    for _ in range(blocks):
+        made.run()
+    return made
+
+
+def counts(storage: Storage) -> list[int]:
+    return [end - begin for begin, end in itertools.pairwise([0, *storage.block_ends])]
+
+
+@pytest.mark.parametrize(
+    ("step_s", "per_block"),
+    [
+        (2.0**-10, 128),  # 125 ms of it
+        (2.0**-6, 8),  # 125 ms, and eight
+        (2.0**-5, 8),  # eight last longer
+    ],
+)
+def test_a_duets_block_lasts_its_duration_and_eight_inferences(step_s: float, per_block: int) -> None:
+    storage, begin, end = duet(Script(step_s, start_s=4.0), 5, step_s).finish()
+    assert counts(storage) == [per_block] * 5
+    assert (begin, end) == (4.0, 4.0 + 5 * per_block * step_s)
+
+
+@pytest.mark.parametrize(
+    ("step_s", "per_block"), [(0.015625, 8), (0.03125, 5), (0.078125, 5), (0.09375, 3), (0.5, 3), (64.0, 3)]
+)
+def test_of_a_slow_model_a_duets_block_is_five_inferences_or_three_whatever_they_take(
+    step_s: float, per_block: int
+) -> None:
+    """No budget cuts one short: a block of one inference is none, as the first after a switch is slow."""
+    storage, *_ = duet(Script(step_s), 4, step_s, block_s=0.015625).finish()
+    assert counts(storage) == [per_block] * 4
+
+
+def test_a_duets_rows_are_numbered_by_block_and_leave_out_the_pauses() -> None:
+    script = Script(2.0**-6)
+    made = measure.Blocks(script.step, script.clock, (3, 0.125, 2.0**-6))
+    for pause_s in (1.0, 2.0, 4.0):
+        script.now_s += pause_s
+        made.run()
+    columns = dict(made.finish()[0].columns("x"))
+    assert list(columns["x.block"]) == [float(number) for number in range(3) for _ in range(8)]
+    assert [columns["x.start_s"][first] for first in (0, 8, 16)] == [1.0, 3.125, 7.25]
+    assert set(columns["x.duration_s"]) == {2.0**-6}
+
+
+def test_a_model_that_became_much_faster_than_while_warming_up_has_whole_blocks() -> None:
+    """1 s was the fastest while warming up, for which there is room for 5 blocks of 67."""
+    storage, begin, end = duet(Script(2.0**-12), 5, 1.0).finish()
+    assert counts(storage) == [512] * 5
+    assert list(storage.start_s[: storage.count]) == [number * 2.0**-12 for number in range(5 * 512)]
+    assert (begin, end) == (0.0, 0.625)
+
+
+def test_room_is_made_between_blocks_once_it_is_known_how_much_one_takes() -> None:
+    script = Script(2.0**-12)
+    made, seen = measure.Blocks(script.step, script.clock, (6, 0.125, 1.0)), []
+    for _ in range(6):
+        made.run()
+        storage = made.finish()[0]
+        seen.append((storage.count, storage.capacity))
+    # From the second on there is room for twice the last one before it begins.
+    assert all(capacity >= before + 2 * 512 for (before, _), (_, capacity) in itertools.pairwise(seen))
+
+
+def test_a_block_that_comes_to_no_end_says_so() -> None:
+    made = measure.Blocks(lambda: None, lambda: 0.0, (1, 0.125, 1.0))
+    with pytest.raises(
+        RuntimeError, match=r"block 0 did not last 0.125 s within 4000000 inferences, .*its clock"
+    ):
+        made.run()
+    made.finish()
+
+
+def test_the_devices_own_time_is_kept_in_a_duet_too() -> None:
+    script = Script(2.0**-6)
+    device = Device(script)
+    made = measure.Blocks(script.step, script.clock, (2, 0.125, 2.0**-6), device.device_s)
+    made.run()
+    made.run()
+    assert list(dict(made.finish()[0].columns("x"))["x.device_s"]) == [2.0**-7] * 16
+
+
+def test_collection_is_off_from_a_duets_first_block_to_its_end() -> None:
+    script, seen = Script(2.0**-6), set()
+
+    def step() -> None:
+        seen.add(gc.isenabled())
+        script.step()
+
+    made = measure.Blocks(step, script.clock, (2, 0.125, 2.0**-6))
+    made.run()
+    assert not gc.isenabled()  # the other side's turn: what it would collect, it would collect in our pause
+    made.run()
+    made.finish()
+    assert (seen, gc.isenabled()) == ({False}, True)
+
+
 @pytest.mark.parametrize(("values", "middle"), [([3.0], 3.0), ([4.0, 1.0, 3.0], 3.0), ([4.0, 1.0, 3.0, 2.0], 2.5)])
 def test_median(values: list[float], middle: float) -> None:
     assert measure.median(values) == middle

@@ -41,3 +41,16 @@ def test_a_scripted_nan_spoils_the_output(tmp_path: Path) -> None:
     assert list(session.outputs()[0]) == [1.0, 2.0]
     session.step()
     assert all(math.isnan(value) for value in session.outputs()[0])
+
+
+def test_jitter_makes_a_process_slower_or_faster_by_at_most_so_much(tmp_path: Path) -> None:
+    session = Null().load(null_script(tmp_path / "m.json", [0.5, 0.25], jitter=0.01), {})
+    lasted = []
+    for _ in range(2):
+        before = session.clock()
+        session.step()
+        lasted.append(session.clock() - before)
+    factor = lasted[0] / 0.5
+    assert 0.99 <= factor <= 1.01
+    assert factor != 1.0
+    assert lasted[1] / 0.25 == pytest.approx(factor, rel=1e-9)  # one factor for the whole process

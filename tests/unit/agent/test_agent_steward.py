@@ -43,7 +43,7 @@ def test_a_trial_is_played_in_its_folder_and_kept(bench: Bench, tmp_path: Path) 
     assert all(reply["ok"] for reply in played["replies"])
     assert (played["died"], played["state"], played["settled"]) == (None, None, None)
     folder = bench.trials / "run/one"
-    assert (played["folder"], played["files"]) == (str(folder), ["errors", "samples"])
+    assert (played["folder"], played["files"]) == (str(folder), ["errors-0", "samples"])
     assert len(wire.read_columns(folder / "samples")["samples.duration_s"]) >= 64
     assert json.loads((folder / trials.RESULT).read_text()) == played
     assert played["wall_s"] > 0
@@ -63,7 +63,7 @@ def test_what_is_not_as_expected_ends_a_trial_before_it_is_measured(bench: Bench
     assert names(played) == ["hello", "prepare", "load"]
     text = f"artifact_sha256 is {sha256(artifact)}, expected {'f' * 64}"
     assert played["replies"][-1]["error"] == {"type": "Unexpected", "text": text, "traceback": ""}
-    assert (played["died"], played["files"]) == (None, ["errors"])
+    assert (played["died"], played["files"]) == (None, ["errors-0"])
 
 
 def test_a_step_that_fails_is_the_last(bench: Bench, tmp_path: Path) -> None:
@@ -98,7 +98,7 @@ def test_a_process_that_died_is_a_result_too(
 ) -> None:
     steward = bench.steward()
     played = steward.play("one", timed(tmp_path, fail=fail))
-    assert played["died"] == {"kind": kind, "text": text, "said": ""}
+    assert played["died"] == {"kind": kind, "text": text, "said": "", "arm": 0}
     assert played == steward.play("one", timed(tmp_path))
     assert working_below(bench.trials) == []
 
@@ -125,7 +125,7 @@ def test_the_rest_of_an_unfinished_trial_is_swept_away(bench: Bench, tmp_path: P
     rest = bench.trials / "run/one/rest"
     rest.parent.mkdir(parents=True)
     rest.write_text("of a trial that the power went out on")
-    assert bench.steward().play("one", timed(tmp_path))["files"] == ["errors", "samples"]
+    assert bench.steward().play("one", timed(tmp_path))["files"] == ["errors-0", "samples"]
 
 
 def test_stored_trials_are_dropped(bench: Bench, tmp_path: Path) -> None:

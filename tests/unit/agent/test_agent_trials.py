@@ -33,7 +33,7 @@ def test_a_trial_that_never_was_has_no_result(tmp_path: Path) -> None:
     assert trials.result_of(str(tmp_path / "trials/run/other")) is None
 
 
-@pytest.mark.parametrize("rest", ["samples", trials.ERRORS, trials.RESULT + ".partial"])
+@pytest.mark.parametrize("rest", ["samples", trials.errors_of(1), trials.RESULT + ".partial"])
 def test_the_rest_of_a_trial_is_no_result(folder: str, rest: str) -> None:
     (Path(folder) / rest).write_text(json.dumps(RESULT))
     assert trials.result_of(folder) is None

@@ -41,4 +41,4 @@ def test_an_interval_of_one_process_would_fail_the_bar() -> None:
 
 def test_the_table_says_what_was_not_reached() -> None:
     missed = intervals.Line("interval", "made up", 0.5, 0.93, 0.97, 100)
-    assert intervals.table([missed]).splitlines()[-1] == "| interval | made up | 50.0 % | 93-97 % | NO |"
+    assert intervals.table([missed]).splitlines()[-1] == "| interval | made up | 50.0 % +- 5.0 | 93-97 % | NO |"

@@ -41,6 +41,19 @@ def test_launches_to_the_next_look(count: int, more: int) -> None:
     assert decide(progress(values, elapsed_s=float(count))).more == more
 
 
+def test_a_first_narrow_interval_is_looked_at_again_unless_it_is_a_third_as_wide() -> None:
+    """0.75 % once is not enough; at the next look it is. A wide look in between begins anew."""
+    once = [1.0, 1.003, 1.006, 1.009, 1.012, 1.015]
+    found = decide(progress(once))
+    assert (found.more, found.reached) == (2, True)
+    assert found.reason == "the interval is +-0.74 %, within the 1 % asked at one look so far; 2 more"
+    assert decide(progress([*once, 1.007, 1.008])).stop
+    wider = decide(progress([*once, 0.98, 1.03]))
+    assert (wider.stop, wider.reached) == (False, False)
+    assert decide(progress([0.98, 1.03, *once])).more == 2  # narrow now would not be enough: it is wide
+    assert decide(progress([0.98, 1.03, *once, 1.007, 1.008])).more == 2  # narrow for the first time
+
+
 def test_between_looks_it_never_stops_however_narrow() -> None:
     assert decide(progress([*NARROW, 1.0025])).more == 1
 

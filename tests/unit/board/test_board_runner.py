@@ -13,14 +13,23 @@ import pytest
 
 from harness.board.hold import Board, Hold
 from harness.board.job import Job, Material
-from harness.board.runner import examine, probe, run_trial
-from harness.board.script import OBSERVER_BLOCK_S, OBSERVER_PAIRS, SLACK_S, SLOWEST_INFERENCE_S, script_of
+from harness.board.runner import examine, probe, run_pair, run_trial
+from harness.board.script import (
+    OBSERVER_BLOCK_S,
+    OBSERVER_PAIRS,
+    SLACK_S,
+    SLOWEST_INFERENCE_S,
+    BlockOrder,
+    block_order,
+    script_of,
+)
 from harness.errors import UsageError
 from harness.model.case import Case, PlannedTrial, TensorSpec
 from harness.model.device import Settle, State
 from harness.model.run import trial_id
 from harness.model.trial import Trial
-from tests.support import models
+from harness.store import store
+from tests.support import host_side, models
 from tests.support.agent_side import (
     MILLI_S,
     STOP,
@@ -138,8 +147,9 @@ def test_sensors_run_where_they_can_and_as_often_as_asked(board: Board, tmp_path
     channels = {(trace.channel.collector, trace.channel.name) for trace in trial.traces}
     assert {("process", "rss"), ("others", "other_busy")} <= channels
     assert not channels & {(name, "anything") for name in sensors["unavailable"]}
+    assert max(len(trace.time_s) for trace in trial.traces) == sensors["reads"]
     for trace in trial.traces:
-        assert len(trace.time_s) == len(trace.value) == sensors["reads"]
+        assert len(trace.time_s) == len(trace.value)
         assert all(before < after for before, after in pairwise(trace.time_s))
 
 
@@ -388,3 +398,112 @@ def test_a_board_is_examined_for_what_a_doctor_asks(tmp_path: Path) -> None:
     assert abs(found["clock_offset_s"]) < 60.0  # the same machine
     assert {"governor", "clocks", "fan", "cores", "power_mode"} == set(found["state"])
     assert "rights" in found
+
+
+ORDER = BlockOrder((1, 0), (True, False, False, True), 100)
+PLACES = (("first", "second", "second", "first"), ("second", "first", "first", "second"))
+
+
+def sides(tmp_path: Path, *scripts: dict[str, object], launch: int = 4) -> list[Job]:
+    """One job per script, each of another variant; the second takes twice as long."""
+    found = []
+    for arm, script in enumerate(scripts or ({}, {})):
+        path = null_script(tmp_path / f"{arm}.json", [(arm + 1) * MILLI_S], output=[float(arm)], **script)
+        case = replace(make_case(), variant=f"v{arm}", artifact_sha256=sha256(path))
+        found.append(Job("run", case, PlannedTrial(case.id, "paired", launch), launch, Material(path, sha256(path))))
+    return found
+
+
+def paired(board: Board, jobs: list[Job], order: BlockOrder = ORDER) -> tuple[Trial, Trial]:
+    with Hold(board, "run") as hold:
+        both = run_pair(hold, jobs[0], jobs[1], order)
+        hold.drop(None)
+    return both
+
+
+def test_a_pair_is_two_trials_whose_blocks_belong_together(board: Board, tmp_path: Path) -> None:
+    jobs = sides(tmp_path)
+    both = paired(board, jobs)
+    for arm, trial in enumerate(both):
+        assert (trial.status, trial.message, trial.stop_reason) == ("ok", "", "all blocks done")
+        assert (trial.id, trial.case, trial.mode, trial.launch) == (jobs[arm].trial_id, jobs[arm].case, "paired", 4)
+        assert (trial.arms, trial.traces) == (PLACES[arm], ())
+        assert trial.outputs.signature == (float(arm),)
+        per_block = (20, 10)[arm] + 1  # 20 ms are 20.48 of 1/1024 s
+        assert trial.samples.block.tolist() == [float(block) for block in range(4) for _ in range(per_block)]
+        assert set(trial.samples.duration_s) == {(arm + 1) * MILLI_S}
+        assert trial.phases.warm_up_count == len(trial.warm_up)
+        assert trial.phases.warm_up_s == sum(trial.warm_up.duration_s)
+        assert trial.phases.steady_start_s == trial.samples.start_s[0]
+        assert trial.phases.load_s is not None
+        assert trial.phases.first_inference_s == (arm + 1) * MILLI_S
+        assert {"before_load_rss_bytes", "after_first_rss_bytes", "end_peak_rss_bytes"} <= set(trial.memory)
+        asked = trial.environment.requested
+        assert (asked["started"], asked["padding_bytes"]) == (("second", "first")[arm], 100)
+        assert asked["threads"] == 1
+        assert trial.environment.in_force["providers"] == ["null"]
+        assert trial.environment.facts["state_end"]
+    assert both[0].environment.facts["boot_id"] == both[1].environment.facts["boot_id"]
+
+
+def test_both_trials_of_a_pair_are_stored_and_read_back_equal(board: Board, tmp_path: Path) -> None:
+    both = paired(board, sides(tmp_path), block_order("seed"))
+    for trial in both:
+        folder = store.append(store.begin(tmp_path / f"store-{trial.id}", host_side.run()), trial)
+        assert store.read_trial(folder) == trial
+
+
+def test_exchanged_sides_give_exchanged_trials(board: Board, tmp_path: Path) -> None:
+    jobs = sides(tmp_path)
+    exchanged = BlockOrder((0, 1), tuple(not second for second in ORDER.candidate_second), ORDER.padding)
+    for one, other in zip(paired(board, jobs), reversed(paired(board, jobs[::-1], exchanged)), strict=True):
+        assert (one.id, one.arms) == (other.id, other.arms)
+        assert one.samples.duration_s == other.samples.duration_s
+        assert one.environment.requested == other.environment.requested
+
+
+@pytest.mark.parametrize("arm", [0, 1])
+def test_where_one_of_a_pair_dies_both_failed_and_say_which(board: Board, tmp_path: Path, arm: int) -> None:
+    scripts: list[dict[str, object]] = [{}, {}]
+    scripts[arm] = {"fail": {"at": (180, 90)[arm], "how": "kill"}}  # in one of its blocks
+    both = paired(board, sides(tmp_path, *scripts))
+    assert [trial.status for trial in both] == ["failed", "failed"]
+    assert both[arm].message.startswith("the process under test was ended by SIGKILL")
+    other = both[1 - arm].message
+    assert other.startswith("the process under test was ended with its partner of the duet: was ended by SIGKILL")
+    assert [len(trial.samples) for trial in both] == [0, 0]
+    assert both[1 - arm].phases.load_s is not None  # what is known of it is kept
+    assert working_below(Path(board.transport.folder)) == []
+
+
+def test_where_one_of_a_pair_is_refused_both_failed_with_the_reason(board: Board, tmp_path: Path) -> None:
+    both = paired(board, sides(tmp_path, {}, {"fail": {"at": "load", "how": "raise"}}))
+    assert [trial.status for trial in both] == ["failed", "failed"]
+    assert both[1].message.startswith("load: RuntimeError: scripted failure at load\n")
+    assert both[0].message.endswith("was ended with its partner of the duet: scripted failure at load")
+
+
+def test_an_altered_artifact_of_one_side_stops_both(board: Board, tmp_path: Path) -> None:
+    jobs = sides(tmp_path)
+    jobs[0] = replace(jobs[0], material=replace(jobs[0].material, sha256="0" * 64))
+    both = paired(board, jobs)
+    assert "was altered" in both[0].message
+    assert "partner" in both[1].message
+
+
+def test_a_pair_that_was_finished_before_is_collected(board: Board, tmp_path: Path) -> None:
+    jobs = sides(tmp_path)
+    with Hold(board, "run") as hold:
+        first = run_pair(hold, jobs[0], jobs[1], ORDER)
+    with Hold(board, "run") as hold:
+        again = run_pair(hold, jobs[0], jobs[1], ORDER)
+        hold.drop(jobs[0].trial_id)
+        assert not list((Path(board.transport.folder) / "trials/run").iterdir())
+        hold.drop(None)
+    assert again == first
+
+
+def test_a_duet_with_itself_needs_two_names(board: Board, tmp_path: Path) -> None:
+    job = sides(tmp_path)[0]
+    with Hold(board, "run") as hold, pytest.raises(UsageError, match="a duet of v0 with itself: give one of the two"):
+        run_pair(hold, job, job, ORDER)

@@ -11,7 +11,20 @@ import pytest
 from harness.agent import PROTOCOL
 from harness.board.hold import Board
 from harness.board.job import Job, Material
-from harness.board.script import COLUMN_FILES, OBSERVER_PAIRS, SLACK_S, observer_arms, script_of
+from harness.board.script import (
+    COLUMN_FILES,
+    DUET_BLOCK_S,
+    DUET_PAIRS,
+    OBSERVER_PAIRS,
+    PADDING_BYTES,
+    SLACK_S,
+    BlockOrder,
+    block_order,
+    duet_file,
+    duet_of,
+    observer_arms,
+    script_of,
+)
 from harness.model.case import PlannedTrial, Settings, TensorSpec
 from harness.model.codec import to_json
 from harness.model.power import Power, PowerTotal
@@ -129,6 +142,77 @@ def test_observer_arms_are_balanced_pairs_in_a_seeded_order(board: Board) -> Non
     asked = steps(board, "observer", arms=arms)["observe"]
     assert asked["with"]["arms"] == list(arms)
     assert asked["timeout_s"] > steps(board, "observer", arms=arms[:2])["observe"]["timeout_s"]
+
+
+def duet(board: Board, order: BlockOrder, *threads: int) -> list[dict[str, Any]]:
+    """The script of a duet of two variants, with so many threads each."""
+    cases = [
+        replace(make_case(), variant=f"v{arm}", settings=Settings(threads=one))
+        for arm, one in enumerate(threads or (1, 1))
+    ]
+    planned = [PlannedTrial(case.id, "paired", 4) for case in cases]
+    jobs = [Job("run", case, one, 0, MATERIAL) for case, one in zip(cases, planned, strict=True)]
+    return list(duet_of((jobs[0], jobs[1]), board, order))
+
+
+ORDER = BlockOrder((1, 0), (True, False, False), 77)
+
+
+def test_a_duets_processes_are_started_warmed_and_asked_in_turn(board: Board) -> None:
+    found = [(one["do"], one["arm"]) for one in duet(board, ORDER)]
+    started = [(name, arm) for name in ("hello", "prepare", "load", "duet") for arm in (1, 0)]
+    # True: the candidate, 1, after the baseline, 0.
+    blocks = [("block", arm) for arm in (0, 1, 1, 0, 1, 0)]
+    assert found == [*started, *blocks, ("close", 0), ("bye", 0), ("close", 1), ("bye", 1)]
+
+
+def test_nothing_is_loaded_before_both_processes_are_there(board: Board) -> None:
+    """The second one's start would fall into the first one's load_s otherwise."""
+    names = [one["do"] for one in duet(board, ORDER)]
+    assert max(place for place, name in enumerate(names) if name == "prepare") < names.index("load")
+
+
+def test_each_side_of_a_duet_is_asked_for_its_own(board: Board) -> None:
+    found = duet(board, ORDER, 1, 2)
+    loads = {one["arm"]: one for one in found if one["do"] == "load"}
+    assert {arm: one["with"]["options"]["threads"] for arm, one in loads.items()} == {0: 1, 1: 2}
+    assert [one["expect"] for one in loads.values()] == [{"artifact_sha256": "a" * 64}] * 2
+    assert [one["with"]["path"] for one in found if one["do"] == "close"] == [duet_file(0), duet_file(1)]
+    assert duet_file(0) != duet_file(1)
+    assert [one["with"]["sensor_settings"] for one in found if one["do"] == "prepare"] == [None, None]
+    assert [one["padding"] for one in found if one["do"] == "hello"] == [77, 77]
+    assert all(one["timeout_s"] > 0 for one in found)
+
+
+def test_both_sides_of_a_duet_warm_up_equally_long(board: Board) -> None:
+    asked = [one["with"] for one in duet(board, ORDER) if one["do"] == "duet"]
+    warm_up = asked[0]["scenario"]["warm_up"]
+    assert warm_up["max_duration_s"] == warm_up["min_duration_s"] == make_case().scenario.warm_up.min_duration_s
+    assert [(one["blocks"], one["block_s"], one["inputs"]) for one in asked] == [(3, DUET_BLOCK_S, MATERIAL.inputs)] * 2
+
+
+def test_the_same_seed_gives_the_same_order() -> None:
+    assert block_order("run 3") == block_order("run 3") != block_order("run 4")
+    assert len(block_order("run 3").candidate_second) == DUET_PAIRS
+    assert block_order("run 3", 7).candidate_second == block_order("run 3").candidate_second[:7]
+
+
+def test_the_coins_of_an_order_are_fair_and_know_nothing_of_each_other() -> None:
+    """Over 2,000 seeds: within four standard deviations of a fair coin, in each place, in pairs, and of the start."""
+    orders = [block_order(f"{number}", 10) for number in range(2000)]
+    rows = [one.candidate_second for one in orders]
+    expected, four = 1000, 4 * (2000 * 0.25) ** 0.5
+    assert abs(sum(one.start == (0, 1) for one in orders) - expected) < four
+    assert {one.start for one in orders} == {(0, 1), (1, 0)}
+    for place in range(10):
+        assert abs(sum(row[place] for row in rows) - expected) < four
+        assert abs(sum(row[place] == row[place - 1] for row in rows) - expected) < four
+        assert (
+            abs(sum(row[place] == (one.start == (0, 1)) for row, one in zip(rows, orders, strict=True)) - 1000) < four
+        )
+    paddings = [one.padding for one in orders]
+    assert 0 <= min(paddings) < 20 < PADDING_BYTES - 20 < max(paddings) < PADDING_BYTES
+    assert abs(sum(paddings) / 2000 - PADDING_BYTES / 2) < 4 * PADDING_BYTES / (12 * 2000) ** 0.5
 
 
 def test_a_job_is_named_after_its_place_in_the_run() -> None:

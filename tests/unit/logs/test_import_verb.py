@@ -97,9 +97,9 @@ def test_a_log_of_another_kind_is_said_and_is_no_success(tmp_path: Path, files: 
         (
             "nvml",
             "meter-csv.log",
-            "no kind of log is called 'nvml'; did you mean nvml-csv? Known: meter-csv, nvml-csv,",
+            "no kind is called 'nvml'; did you mean nvml-csv? Known: loadgen, meter-csv, nvml-csv,",
         ),
-        ("zzz", "meter-csv.log", "no kind of log is called 'zzz'; known: meter-csv, nvml-csv, tegrastats, vcgencmd"),
+        ("zzz", "meter-csv.log", "no kind is called 'zzz'; known: loadgen, meter-csv, nvml-csv, openvino, ort-perf,"),
         ("tegrastats", "absent.log", "absent.log: No such file or directory; name a log file"),
         ("tegrastats", "empty.log", "empty.log is empty: name the file that tegrastats was logged to"),
         ("meter-csv", "binary.log", "binary.log is a binary file"),

@@ -166,6 +166,16 @@ def test_one_launch_without_a_value_makes_its_metric_invalid(rule: Rule, absent:
     assert words in reason
 
 
+def test_a_tail_with_too_few_inferences_in_one_launch_is_left_out_of_all() -> None:
+    """Busy neighbours leave a launch fewer of them; that must not spoil what else is judged."""
+    tail = Rule("latency_p95_s", 0.10, 0.20, required=False, only_alarms=True)
+    six = launches(6, latency_p50_s=0.0, latency_p95_s=0.0)
+    six[3] = {**six[3], "latency_p95_s": Absent("81 inferences a launch; p95 needs 100", scarce=True)}
+    gate = sequential.take(sequential.begin(Policy((P50, tail)), ["a"]), "a", six)
+    assert outcomes(gate) == {"latency_p50_s": "pass"}
+    assert sequential.notes(gate) == ("a: p95 is not judged: 81 inferences a launch; p95 needs 100",)
+
+
 def test_a_constant_series_is_invalid_not_a_pass() -> None:
     gate = sequential.take(sequential.begin(Policy((P50,)), ["a"]), "a", launches(6, 0.0, latency_p50_s=0.0))
     assert outcomes(gate) == {"latency_p50_s": "invalid"}

@@ -1,0 +1,90 @@
+"""`gate` and `baseline`: a verdict for CI, and the tracked files that it may be held against."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+
+from harness.errors import EXIT_DONE, EXIT_NOTHING_VALID, UsageError
+from harness.options import Options
+
+
+def gate(options: Options, parsed: argparse.Namespace) -> int:
+    """0 pass or improvement, 1 regression, 3 inconclusive or invalid; a policy may let an inconclusive gate pass."""
+    from harness import console, outcome, places
+    from harness.gating import verdict
+    from harness.gating.gate import Request
+    from harness.gating.gate import gate as judge
+    from harness.model.policy import DEFAULT, load_policy
+
+    policy = load_policy(parsed.policy) if parsed.policy else DEFAULT
+    if options.budget_s is not None:
+        policy = replace(policy, budget_s=options.budget_s)
+    files = {"--junit": parsed.junit, "--markdown": parsed.markdown}
+    files["--json"] = Path(options.json) if options.json and options.json != "-" else None
+    for option, file in files.items():  # said now, and not when everything was measured
+        if file is not None:
+            places.writable(file.absolute().parent, option)
+    if options.download and not parsed.suite:
+        raise UsageError("--download fetches a suite's images: name the suite")
+    request = Request(
+        parsed.baseline, parsed.candidate, parsed.design, policy, parsed.suite is not None, parsed.allow_different
+    )
+    options = replace(options, shapes=tuple(parsed.input_shape))
+    with console.RunView() as view:
+        result = judge(request, options, view.board(""))
+    passes = policy.inconclusive == "passes"
+    outcome.write(result, junit=parsed.junit, markdown=parsed.markdown, json=options.json, passes=passes)
+    outcome.tell_github(result, options.github_summary, passes=passes)
+    if options.json != "-":
+        outcome.print_gate(result, passes=passes)
+    return verdict.exit_code(result, policy)
+
+
+def baseline(options: Options, parsed: argparse.Namespace) -> int:
+    """Bless a run, or list what is blessed. 3 where something listed cannot be read."""
+    if parsed.action == "bless":
+        return _bless(options, parsed)
+    from harness import console
+    from harness.gating import blessed
+
+    found = list(blessed.listed(options.results))
+    rows = [
+        (path.stem, "", "", "", told, "")
+        if isinstance(told, str)
+        else (told.name, told.suite, told.device, str(len(told.cells)), told.run, str(_fewest_sessions(told)))
+        for path, told in found
+    ]
+    folder = blessed.folder_of(options.results)
+    console.print_rows(f"Blessed in {folder}", ("name", "suite", "device", "cells", "run", "sessions"), rows)
+    return EXIT_NOTHING_VALID if any(isinstance(told, str) for _, told in found) else EXIT_DONE
+
+
+def _bless(options: Options, parsed: argparse.Namespace) -> int:
+    from harness import console
+    from harness.analysis.gate.stored import FEWEST_SESSIONS
+    from harness.gating import blessed
+    from harness.store import store
+
+    stored = store.read(store.find_run(options.results, parsed.run))
+    made = blessed.bless(stored, options.results, parsed.name)
+    path = blessed.write(made, options.results)
+    console.plain(str(path))
+    left_out = len(stored.run.plan.cases) - len(made.cells)
+    if left_out:
+        console.message(f"{left_out} of {len(stored.run.plan.cases)} cases are left out: they are not valid")
+    sessions = _fewest_sessions(made)
+    if sessions < FEWEST_SESSIONS:
+        console.message(
+            f"its noise floor is of {sessions} session{'s' if sessions != 1 else ''}: a gate against the file alone "
+            f"needs {FEWEST_SESSIONS} runs of this suite on this machine; then bless again. One that measures both "
+            "sides needs none"
+        )
+    return EXIT_DONE
+
+
+def _fewest_sessions(made: object) -> int:
+    from harness.model.baseline import Baseline
+
+    return min((len(cell.sessions) for cell in made.cells), default=0) if isinstance(made, Baseline) else 0

@@ -1,0 +1,61 @@
+"""`history`: a metric over many stored runs. Owns which runs are read; finds no change."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.errors import EXIT_DONE, EXIT_NOTHING_VALID, StoreError, UsageError
+from harness.options import Options
+from harness.verbs.output import write_json
+
+if TYPE_CHECKING:
+    from harness.store.store import StoredRun
+
+DEFAULT_METRIC = "latency_p50_s"
+
+
+def history(options: Options, parsed: argparse.Namespace) -> int:
+    """3 where no run holds the metric."""
+    from harness import console
+    from harness.analysis.history import history as make_history
+    from harness.outcome.past import history_json, print_history
+
+    metrics = tuple(dict.fromkeys(parsed.metric)) or (DEFAULT_METRIC,)
+    runs = _runs(options, parsed)
+    found = make_history(runs, metrics, options.variants, parsed.reference, parsed.margin)
+    if options.json:
+        write_json(history_json(found), options.json)
+    if options.json != "-":
+        print_history(found)
+    if not found.series:
+        told = " ".join((*metrics, *(("of", *options.variants) if options.variants else ())))
+        console.message(f"harness: none of {len(runs)} runs holds {told} in a valid case, so there is no history")
+        return EXIT_NOTHING_VALID
+    return EXIT_DONE
+
+
+def _runs(options: Options, parsed: argparse.Namespace) -> list[StoredRun]:
+    """Those that are named, else all of the store, of which one that cannot be read is told and left out."""
+    from harness import console
+    from harness.attachments import with_attached
+    from harness.store import store
+
+    named = [store.find_run(options.results, name) for name in parsed.runs]
+    folders: list[Path] = named or store.find_runs(options.results)
+    found, suites = [], set()
+    for folder in dict.fromkeys(folders):
+        try:
+            suite = store.read_run(folder).plan.suite
+            suites.add(suite)
+            if parsed.suite in (None, suite):
+                found.append(with_attached(store.read(folder))[0])
+        except StoreError as error:
+            if named:
+                raise
+            console.message(f"left out: {error}")
+    if not found:
+        known = ", ".join(sorted(suites)) or "none"
+        raise UsageError(f"no run here is of the suite {parsed.suite!r}; there are runs of: {known}")
+    return found
