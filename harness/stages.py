@@ -29,16 +29,16 @@ from harness.board.transports import connect
 from harness.datasets import cifar10
 from harness.datasets.split import Split
 from harness.errors import AgentError, DataError, DeviceFileError, NothingMeasured, UsageError
-from harness.model.case import Case, Plan, PlannedTrial
+from harness.model.case import Case, Plan, PlannedTrial, Suite
 from harness.model.codec import Json, content_id, to_json
 from harness.model.device import stranger
 from harness.model.run import RUN_SCHEMA, Run, trial_id
 from harness.model.trial import Record, Trial
 from harness.model.verdict import RunResult
 from harness.options import Options
-from harness.plan import Choice, Instrument, chosen, make_plan, without_backends
+from harness.plan import Choice, Instrument, chosen, make_plan, wanted_forms, without_backends
 from harness.registry import Target
-from harness.resolve import Resolution, adhoc_suite, parse_shapes, resolve
+from harness.resolve import Resolution, Source, adhoc_suite, parse_shapes, resolve
 from harness.store import store
 
 QUICK_IMAGES = 1000
@@ -78,16 +78,21 @@ class Watcher(Protocol):
         """Something happened that a person wants to know: a link broke, a board was restarted."""
 
 
-def plan_run(options: Options, target: Target) -> Planned:
-    """Everything that can be decided without the board. UsageError and its kin for whatever is wrong with the input."""
+def suite_of(options: Options) -> tuple[Suite, Path]:
+    """The suite or the user's own models, with the chosen variants alone: a broken file of a variant that was not asked
+    for must stop nobody. And the folder of its artifacts."""
     if options.models:
         suite, folder = adhoc_suite(options.models, parse_shapes(options.shapes)), Path.cwd() / "(no suite)"
     else:
         suite, folder = registry.load_suite(options.suite)
-    # Narrowed first: a broken file of a variant that was not asked for must stop nobody.
     names = [variant.name for variant in suite.variants]
-    suite = dataclasses.replace(suite, variants=tuple(chosen("variant", suite.variants, names, options.variants)))
-    resolution = resolve(suite, folder, options.cache)
+    variants = tuple(chosen("variant", suite.variants, names, options.variants))
+    return dataclasses.replace(suite, variants=variants), folder
+
+
+def plan_run(options: Options, target: Target) -> Planned:
+    """Everything that can be decided without the board. UsageError and its kin for whatever is wrong with the input."""
+    suite, folder = suite_of(options)
     split = _accuracy_images(options) if suite.dataset == cifar10.NAME else None
     choice = Choice(
         variants=options.variants,
@@ -98,6 +103,7 @@ def plan_run(options: Options, target: Target) -> Planned:
         budget_s=options.budget_s,
         backends=options.backends,
     )
+    resolution = resolve(suite, folder, options.cache, wanted_forms(suite, target.device, choice))
     instrument = Instrument(harness.__version__, pack.archive()[1])
     return Planned(make_plan(suite, target.device, resolution.artifacts, choice, instrument), target, resolution, split)
 
@@ -121,10 +127,11 @@ def _stranger(target: Target, said: str) -> str:
     title = target.device.title
     if target.site is None:
         return (
-            f"this machine says it is {said!r}, which is no {title}: give the board's address (--host user@address), or "
-            "measure this machine with --device localhost"
+            f"this machine says it is {said!r}, which is no {title}: give the board's address (--host user@address), "
+            "or measure this machine with --device localhost"
         )
-    return f"{target.site.address} says it is {said!r}, which is no {title}: check the address, or name another --device"
+    where = target.site.address
+    return f"{where} says it is {said!r}, which is no {title}: check the address, or name another --device"
 
 
 def with_references(planned: Planned, board: Board, options: Options) -> Planned:
@@ -132,11 +139,13 @@ def with_references(planned: Planned, board: Board, options: Options) -> Planned
 
     They are computed on this machine, whatever the board is: a second opinion from another one is worth more.
     """
-    here = board if planned.target.site is None else board_of(Target(registry.load_device(registry.DEFAULT_DEVICE), None), options.cache)
+    here = board if planned.target.site is None else board_of(registry.this_machine(), options.cache)
     artifacts = dict(planned.plan.artifacts)
     for case in planned.plan.cases:
         if case.inputs and artifacts[case.id].signature is None:
-            signature = reference_signature(here, case, _sent(here, planned, case))
+            # Of the artifact itself, whatever form of it the case runs.
+            original = _sent(here, planned.resolution.sources[case.variant], case)
+            signature = reference_signature(here, case, original)
             artifacts[case.id] = dataclasses.replace(artifacts[case.id], signature=signature)
     return dataclasses.replace(planned, plan=dataclasses.replace(planned.plan, artifacts=artifacts))
 
@@ -226,11 +235,10 @@ def _accuracy_images(options: Options) -> Split | None:
     return cifar10.load_test(options.data)
 
 
-def _sent(board: Board, planned: Planned, case: Case) -> Material:
-    """The artifact and the inputs of a case, on the board."""
-    source = planned.resolution.sources[case.variant]
+def _sent(board: Board, source: Source, case: Case) -> Material:
+    """A case's file and its inputs, on the board."""
     return Material(
-        artifact=material.send_artifact(board, source.folder, source.files, case.artifact_sha256),
+        artifact=material.send_artifact(board, source.folder, source.files, source.sha256),
         sha256=source.sha256,
         inputs=material.send_inputs(board, case),
     )
@@ -238,7 +246,7 @@ def _sent(board: Board, planned: Planned, case: Case) -> Material:
 
 def _materials(board: Board, planned: Planned, options: Options) -> dict[str, Material]:
     """What every case needs on the board; the images of the accuracy mode travel once for all of them."""
-    sent = {case.id: _sent(board, planned, case) for case in planned.plan.cases}
+    sent = {case.id: _sent(board, planned.resolution.source(case), case) for case in planned.plan.cases}
     split = planned.split
     if split is None:
         return sent

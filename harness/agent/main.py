@@ -1,6 +1,7 @@
 """The request loop: one JSON line in, one JSON line out, one trial per process. Owns the order of a trial's phases.
 
-Run with a mode's name it is another process of the same archive: MODES. stdout is taken away first: whatever a library prints goes to stderr and cannot corrupt the protocol.
+Run with a mode's name it is another process of the same archive: MODES. stdout is taken away first: whatever a library
+prints goes to stderr and cannot corrupt the protocol.
 """
 
 import json
@@ -14,7 +15,6 @@ from . import PROTOCOL, backends, facts, guard, kept, measure, outputs, scenario
 from .collectors.process import memory_now
 from .controls import rights, setting
 from .tables import resolve
-
 
 # Each takes the command that starts this archive, and its own arguments.
 MODES = {
@@ -136,6 +136,8 @@ class Agent:
         if reason is not None:
             raise RuntimeError("backend {} cannot be used: {}".format(backend, reason))
         imported = time.perf_counter()
+        if hasattr(runtime, "prepare"):  # an engine that is built once is no part of what loading takes
+            runtime.prepare(artifact, options)
         before = memory_now(self._root, os.getpid())
         loading = time.perf_counter()
         self._session = runtime.load(artifact, options)
@@ -166,7 +168,8 @@ class Agent:
         scenario = dict(scenario, stop=dict(scenario["stop"], min_duration_s=min_duration_s))
         drive = resolve(scenarios.TABLE, "scenario", scenario["kind"])
         before = measure.idle(session.clock, idle_s)
-        run = drive(session.step, session.clock, scenario, first["first_inference_s"])
+        device_of = getattr(session, "device_s", None)
+        run = drive(session.step, session.clock, scenario, first["first_inference_s"], device_of)
         memory = memory_now(self._root, os.getpid())
         after = measure.idle(session.clock, idle_s)
         wire.write_columns(path, run["warm_up"].columns("warm_up") + run["samples"].columns("samples"))

@@ -117,7 +117,8 @@ class Hold:
         files: names of column files that the script writes; those that were not written are left out.
         """
         timeout_s = REPLY_TIMEOUT_S + sum(step["timeout_s"] for step in script)
-        return self._persistently(lambda link: self._play(link, trial, script, files, timeout_s))
+        played: Played = self._persistently(lambda link: self._play(link, trial, script, files, timeout_s))
+        return played
 
     def sending(self, do: Callable[[Board], T]) -> T:
         """Whatever moves files to the board; where the link breaks, again: what is there is not sent twice."""

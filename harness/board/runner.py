@@ -108,7 +108,8 @@ def _noted(played: Played, job: Job) -> _Notes:
     _note_conditions(notes, played)
     for reply in played.replies:
         if reply["ok"]:
-            _NOTERS.get(reply["do"], lambda *_: None)(notes, reply["result"], played)
+            if reply["do"] in _NOTERS:
+                _NOTERS[reply["do"]](notes, reply["result"], played)
         elif reply["do"] == "profile":
             notes.environment["facts"]["operators_missing"] = reply["error"]["text"]
         else:

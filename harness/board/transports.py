@@ -80,7 +80,8 @@ class LocalConversation:
     @property
     def pid(self) -> int:
         """The process, which leads a session of its own."""
-        return self._child.pid
+        pid: int = self._child.pid
+        return pid
 
     def send(self, line: str) -> None:
         """One line. AgentError when the agent is gone."""

@@ -44,7 +44,8 @@ def run(options: Options, _parsed: argparse.Namespace) -> int:
     targets = registry.targets(options)
     with console.RunView() as view:
         if len(targets) == 1:
-            outcomes = (fleet.Outcome(targets[0], fleet.measure(targets[0], options, view.board(""))),)
+            folder = fleet.measure(targets[0], options, view.board(""))
+            outcomes: tuple[Outcome, ...] = (fleet.Outcome(targets[0], folder),)
         else:
             outcomes = fleet.measure_all(targets, options, lambda target: view.board(target.device.name))
     return max(_conclude(outcome, options) for outcome in outcomes)
@@ -54,7 +55,7 @@ def _check_several(options: Options) -> None:
     if len(options.devices) > 1 and options.json == "-":
         raise UsageError("--json - holds one summary, and there are several devices: name a file, it gets one each")
     if len(options.devices) > 1 and options.power_log:
-        raise UsageError("--power-log is of one board: attach it afterwards, with `harness report RUN --power-log FILE`")
+        raise UsageError("--power-log is of one board: attach it afterwards, `harness report RUN --power-log FILE`")
 
 
 def _conclude(outcome: Outcome, options: Options) -> int:
