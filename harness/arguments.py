@@ -163,7 +163,7 @@ def _build_arguments(verb: argparse.ArgumentParser) -> None:
     what.add_argument(
         "--form",
         choices=("pt2", "torchscript"),
-        help="make each variant's program for the torch backends, from its ONNX",
+        help="make each variant's program for the torch backends",
     )
     verb.add_argument("--model", action="append", default=[], metavar="FILE.onnx", help="with --form: your own model")
     _data_arguments(verb)

@@ -16,6 +16,7 @@ from rich.table import Table
 from harness.model.case import Plan
 from harness.model.metrics import REGISTRY, show
 from harness.model.verdict import CaseResult, RunResult, Summary
+from harness.plan import told
 from harness.report import names
 from harness.stages import Progress
 
@@ -109,8 +110,8 @@ def print_plan(plan: Plan) -> None:
         cells = (case.id[:8], case.variant, case.precision, case.backend, case.scenario.name, str(launches), also)
         table.add_row(*(printable(cell) for cell in cells))
     console.print(table)
-    for skip in plan.skips:
-        console.print(f"[yellow]skipped[/yellow] {printable(skip.variant)} ({skip.backend}): {printable(skip.reason)}")
+    for text in told(plan.skips):
+        console.print(printable(text))
 
 
 def print_result(result: RunResult) -> None:

@@ -21,6 +21,7 @@ from harness import stages
 from harness.errors import EXIT_DONE, EXIT_NOTHING_VALID, EXIT_USAGE, HarnessError
 from harness.model.trial import Outputs, Samples, Trial
 from harness.options import Options
+from harness.plan import told
 from harness.registry import Target
 from harness.stages import Progress, Watcher
 
@@ -41,8 +42,8 @@ def measure(target: Target, options: Options, watcher: Watcher) -> Path:
     """One board, from its plan to the run's folder. Raises what its stages raise."""
     planned, board = stages.reach(stages.plan_run(options, target), options)
     try:
-        for skip in planned.plan.skips:
-            watcher.tell(f"skipped {skip.variant}: {skip.reason}")
+        for text in told(planned.plan.skips):
+            watcher.tell(text)
         return stages.measure(planned, board, options, watcher)
     finally:
         board.transport.close()

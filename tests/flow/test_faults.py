@@ -213,7 +213,7 @@ def test_a_runtime_that_the_board_lacks_is_a_skip_with_its_reason(tmp_path: Path
     device = write_device(tmp_path, backends=["null"])
     answer = invoke(tmp_path, "run", suite, "--device", device, "--json", "-")
     assert answer.code == 0, answer.err
-    assert "skipped a: bench has no backend tensorrt (it has: null)" in answer.err
+    assert "skipped a (tensorrt): bench has no backend tensorrt (it has: null)" in answer.err
     assert [case["backend"] for case in json.loads(answer.out)["cases"]] == ["null"]
     other = write_device(tmp_path, backends=["onnxruntime"])
     answer = invoke(tmp_path, "run", write_suite(tmp_path, {"a": script()}), "--device", other)
