@@ -26,10 +26,14 @@ SITES_FILE = "sites.toml"
 
 @dataclass(frozen=True)
 class Target:
-    """A device and where it is; no site: this machine. A site of another name than its device's gives it that name."""
+    """A device and where it is; no site: this machine. A site of another name than its device's gives it that name.
+
+    file: the device's file, for messages.
+    """
 
     device: Device
     site: Site | None
+    file: str = ""
 
     @property
     def name(self) -> str:
@@ -39,7 +43,7 @@ class Target:
 
 def this_machine() -> Target:
     """Where the harness itself runs, as a device."""
-    return Target(load_device(DEFAULT_DEVICE), None)
+    return Target(load_device(DEFAULT_DEVICE), None, f"{DEFAULT_DEVICE}.toml")
 
 
 def device_names() -> list[str]:
@@ -118,7 +122,7 @@ def _target(name: str, options: Options, sites: Mapping[str, Site]) -> Target:
         device = dataclasses.replace(device, name=site.name, title=title)
     if options.power_mode is not None:
         device = with_power_mode(device, options.power_mode)
-    return Target(device, site)
+    return Target(device, site, kind if kind.endswith(".toml") else f"{kind}.toml")
 
 
 def _address(device: Device, site: Site | None, options: Options, sites: Mapping[str, Site]) -> Site | None:
@@ -150,9 +154,11 @@ def _how_to_address(device: Device, options: Options, sites: Mapping[str, Site])
 
 def _check_apart(found: tuple[Target, ...]) -> None:
     """Two runs on one machine would measure each other."""
-    names: dict[tuple[str, int], str] = {}
+    names: dict[tuple[str, int, str], str] = {}
     for target in found:
-        place = (target.site.address, target.site.port) if target.site else (HERE, 0)
+        site = target.site
+        # One name may be two machines, of two ssh configurations.
+        place = (site.address, site.port, site.ssh_config) if site else (HERE, 0, "")
         if place in names:
             both = f"--device {names[place]} and --device {target.device.name}"
             raise UsageError(f"{both} are one machine; measure one after the other")

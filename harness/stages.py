@@ -23,6 +23,7 @@ from harness.attachments import with_attached
 from harness.board import material, pack
 from harness.board.hold import Board, Hold, Patience
 from harness.board.job import Job, Material
+from harness.board.offered import offered
 from harness.board.reference import reference_signature
 from harness.board.runner import probe, run_trial, utc_now
 from harness.board.transports import connect
@@ -31,7 +32,7 @@ from harness.datasets.split import Split
 from harness.errors import AgentError, DataError, DeviceFileError, NothingMeasured, UsageError
 from harness.model.case import Case, Plan, PlannedTrial, Suite
 from harness.model.codec import Json, content_id, to_json
-from harness.model.device import stranger
+from harness.model.device import check_device, stranger
 from harness.model.run import RUN_SCHEMA, Run, trial_id
 from harness.model.trial import Record, Trial
 from harness.model.verdict import RunResult
@@ -92,6 +93,7 @@ def suite_of(options: Options) -> tuple[Suite, Path]:
 
 def plan_run(options: Options, target: Target) -> Planned:
     """Everything that can be decided without the board. UsageError and its kin for whatever is wrong with the input."""
+    check_device(target.device, offered(), target.file)
     suite, folder = suite_of(options)
     split = _accuracy_images(options) if suite.dataset == cifar10.NAME else None
     choice = Choice(
@@ -164,7 +166,9 @@ def ask(board: Board, name: str, question: Callable[[Board], dict[str, Json]] = 
 
 
 def board_of(target: Target, cache: Path) -> Board:
-    """The device within reach, through its transport. Nothing is opened yet."""
+    """The device within reach, through its transport. Nothing is opened yet. DeviceFileError for names that the agent
+    does not have."""
+    check_device(target.device, offered(), target.file)
     return Board(target.device, connect(target.site, places.writable(board_folder(cache), "--cache"), sys.executable))
 
 
@@ -186,10 +190,15 @@ def measure(planned: Planned, board: Board, options: Options, watcher: Watcher) 
     planned = with_references(planned, board, options)
     resumed = store.resumable(root, plan.id)
     run = resumed or new_run(planned, options)
-    with Hold(board, run.id, Patience(tell=watcher.tell)) as hold:
-        folder = root / run.id if resumed else store.begin(root, run)
-        with store.held(folder):
-            _run_trials(hold, planned, options, (run, folder, watcher))
+    folder = root / run.id
+    with contextlib.ExitStack() as held:
+        if resumed:  # first of all: who takes the board for a run takes it from whoever had it for the same run
+            held.enter_context(store.held(folder))
+        hold = held.enter_context(Hold(board, run.id, Patience(tell=watcher.tell)))
+        if not resumed:
+            store.begin(root, run)
+            held.enter_context(store.held(folder))
+        _run_trials(hold, planned, options, (run, folder, watcher))
         hold.drop(None)
     return folder
 

@@ -45,7 +45,21 @@ def boot_id(root):
 
 def alive(who, root):
     """Whether this very process, as `identity` named it, still runs."""
-    return who["started_ticks"] is not None and identity(who["pid"], root) == who
+    if who["started_ticks"] is None or who["boot_id"] != boot_id(root):
+        return False
+    now = identity(who["pid"], root)
+    return now == who or (now["started_ticks"] is None and _hidden(who["pid"]))
+
+
+def _hidden(pid):
+    """Whether a process is there that /proc does not show to this login (hidepid)."""
+    try:
+        os.kill(pid, 0)
+    except PermissionError:
+        return not os.path.exists("/proc/{}".format(pid))
+    except OSError:
+        pass
+    return False
 
 
 class Lease:
@@ -108,8 +122,9 @@ def clean_up(path, root):
     entry = _read(path)
     if entry is None:
         return []
-    if os.stat(path).st_uid != os.geteuid() and os.geteuid() != 0:
-        return ["{} left a stale lease ({}) that only they or root can clear away".format(entry["who"], path)]
+    if os.stat(path).st_uid != os.geteuid():
+        # Not by root either: anybody may write here, and root would kill and restore what somebody made up.
+        return ["{} left a stale lease ({}) that only they can clear away".format(entry["who"], path)]
     if entry["child"] is not None and alive(entry["child"], root):
         _end(entry["child"], root)
     told = []

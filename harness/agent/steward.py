@@ -175,7 +175,11 @@ def _play(child, script, replies, host):
             child.send(wire.encode(message))
             reply = wire.decode(child.receive(step["timeout_s"], host.meanwhile()))
         except Gone as gone:
-            return {"kind": gone.kind, "text": gone.text, "said": gone.said}
+            if not step.get("may_fail"):
+                return {"kind": gone.kind, "text": gone.text, "said": gone.said}
+            error = {"type": gone.kind, "text": "the process " + gone.text, "traceback": gone.said}
+            replies.append({"ok": False, "error": error, "do": step["do"]})
+            return None
         if reply["ok"]:
             wrong = _unexpected(step.get("expect", {}), reply["result"])
             if wrong is not None:

@@ -6,7 +6,7 @@ from itertools import count
 from time import monotonic
 from typing import Any
 
-from harness.agent import PROTOCOL, wire
+from harness.agent import PROTOCOL, trials, wire
 from harness.errors import AgentError, BoardBusy, DeviceFileError, HarnessError, ReachError
 from harness.model.codec import Json
 from harness.ports import Conversation
@@ -14,7 +14,7 @@ from harness.ports import Conversation
 # The agent ends itself this long after the host's own deadline, so that a living host always speaks first.
 GRACE_S = 30.0
 # As Linux says it through Python, whatever the board's language.
-NO_ROOM = "[Errno 28]"
+NO_ROOM = tuple(f"[Errno {number}]" for number in trials.NO_ROOM)
 
 
 class Link:

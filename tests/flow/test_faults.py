@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 import harness
-from harness import places
+from harness.agent import lease
 from tests.support import models
 from tests.support.host_side import Answer, invoke, runs_of, store_of, trial_folders
 from tests.support.scripted_suite import FIRST_STEADY_STEP, script, write_device, write_suite
@@ -111,10 +111,14 @@ def test_a_board_is_measured_by_one_process_at_a_time(tmp_path: Path) -> None:
     """Whatever the two would measure and wherever they would store it."""
     device = write_device(tmp_path)
     assert invoke(tmp_path, "doctor", "--device", device).code == 0  # makes the board's folder; it needs no lease
-    with places.held(tmp_path / "cache" / "board", "not reached"):
-        answer = invoke(tmp_path, "run", "smoke", "--device", device)
-        assert_refused(answer, 2, "bench is being measured by another harness process; wait until it has ended")
-        assert invoke(tmp_path, "plan", "smoke", "--device", device).code == 0
+    board = str(tmp_path / "cache" / "board")
+    held, _ = lease.take(f"{board}/leases", "/", "another", "me@there", board)
+    answer = invoke(tmp_path, "run", "smoke", "--device", device)
+    assert_refused(
+        answer, 2, "bench: me@there has been measuring on it since", "(run another); wait until it has ended"
+    )
+    assert invoke(tmp_path, "plan", "smoke", "--device", device).code == 0
+    assert lease.release(held.path, "/") == []
     assert runs_of(tmp_path) == []
     assert invoke(tmp_path, "run", "smoke", "--device", device, "--quick").code == 0
 

@@ -253,7 +253,7 @@ def test_what_another_login_left_is_only_told_of(open_folder: Path, root: str) -
         lease.release(held.path, "/")
     finally:
         os.seteuid(0)
-    assert told == [f"them@there left a stale lease ({path}) that only they or root can clear away"]
+    assert told == [f"them@there left a stale lease ({path}) that only they can clear away"]
     assert path.exists()
     # Root's is free of that bound.
     assert take(str(folder), root)[1] == []

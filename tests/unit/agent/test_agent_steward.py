@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,9 @@ from typing import Any
 import pytest
 
 from harness.agent import PROTOCOL, trials, wire
+from harness.agent.host import Recalled
+from harness.agent.steward import Steward as StewardItself
+from harness.board import pack
 from harness.errors import AgentError, BoardBusy
 from tests.support import steward_side
 from tests.support.agent_side import ended, null_script, sha256, working_below
@@ -265,6 +270,43 @@ def test_a_trial_that_ends_because_the_board_goes_down_did_not_fail(bench: Bench
         os.kill(pid, number)
     assert ended(steward.pid)
     assert list((bench.trials / "run").iterdir()) == []
+
+
+class GoingDown:
+    """A host's end that hears of the board's end only after the trial's process has ended."""
+
+    def __init__(self) -> None:
+        self.heeded = 0
+
+    def meanwhile(self) -> dict[int, Any]:
+        return {}
+
+    def heed(self, patience_s: float) -> None:
+        assert patience_s > 0
+        self.heeded += 1
+        raise Recalled
+
+
+@pytest.mark.parametrize(
+    ("fail", "kept"),
+    [({}, True), ({"at": 3, "how": "kill"}, False), ({"at": 3, "how": "raise"}, False)],
+)
+def test_a_failure_is_not_kept_before_it_is_clear_that_the_board_stays(
+    bench: Bench, tmp_path: Path, fail: dict[str, Any], kept: bool
+) -> None:
+    """What was measured to its end is, whatever becomes of the board."""
+    host = GoingDown()
+    launch = [sys.executable, str(pack.write(tmp_path))]
+    steward = StewardItself(launch, bench.transport.folder, host)
+    steward.take("run", "me@here", str(bench.leases), 0.0)
+    try:
+        with contextlib.suppress(Recalled):
+            steward.play("one", timed(tmp_path, fail=fail))
+    finally:
+        steward.leave()
+    assert host.heeded == (0 if kept else 1)
+    assert (bench.trials / "run/one" / trials.RESULT).exists() == kept
+    assert working_below(bench.trials) == []
 
 
 def test_a_lost_hosts_trial_is_finished_and_kept_for_it(bench: Bench) -> None:
