@@ -283,7 +283,7 @@ def test_a_disk_that_fills_up_keeps_what_was_stored_and_the_same_command_goes_on
     assert invoke(tmp_path, "doctor", "--device", tmp_path / "bench.toml").code == 0  # the agent is on the board now
     with nearly_full_disk(8000):
         answer = invoke(tmp_path, *command)
-        assert_refused(answer, 2, "cannot write", str(store_of(tmp_path)), "make room", "same command")
+        assert_refused(answer, 2, "the board's disk is full", "make room", "same command")
     (run,) = runs_of(tmp_path)
     before = {path.name: (path / "trial.json").stat().st_mtime_ns for path in trial_folders(run)}
     assert set(harness.load(run).trials["variant"]) == {"small"}

@@ -123,7 +123,8 @@ def test_a_device_without_a_site_is_this_machine(tmp_path: Path) -> None:
 
 def test_a_registered_device_is_at_the_site_of_its_name(tmp_path: Path) -> None:
     (target,) = registry.targets(options(tmp_path, "jetson-nano"))
-    assert target == registry.Target(registry.load_device("jetson-nano"), Site("jetson-nano", "me@192.0.2.1"))
+    site = Site("jetson-nano", "me@192.0.2.1")
+    assert target == registry.Target(registry.load_device("jetson-nano"), site, "jetson-nano.toml")
 
 
 def test_a_site_of_a_kind_is_a_device_of_its_own(tmp_path: Path) -> None:
@@ -169,7 +170,7 @@ def test_an_address_on_the_command_line_replaces_that_of_the_site(tmp_path: Path
 
 def test_the_harness_may_run_on_the_board_itself(tmp_path: Path) -> None:
     (target,) = registry.targets(options(tmp_path, "jetson-nano", host=registry.HERE))
-    assert target == registry.Target(registry.load_device("jetson-nano"), None)
+    assert target == registry.Target(registry.load_device("jetson-nano"), None, "jetson-nano.toml")
 
 
 @pytest.mark.parametrize(
