@@ -16,6 +16,7 @@ from pathlib import Path
 
 from harness import arguments, registry
 from harness.errors import EXIT_DONE, EXIT_NOTHING_VALID, EXIT_USAGE, HarnessError, UsageError
+from harness.model.site import LEASE_FOLDER
 from harness.options import LOG_KINDS, Options, PowerLog
 
 
@@ -174,4 +175,5 @@ def _options(parsed: argparse.Namespace, given: Sequence[str], environment: Mapp
         json=getattr(parsed, "json", None),
         download=getattr(parsed, "download", False),
         power_log=_power_log(parsed),
+        leases=Path(environment.get("HARNESS_LEASES") or LEASE_FOLDER).absolute(),
     )

@@ -67,6 +67,10 @@ class RunView(AbstractContextManager["RunView"]):
         if self.bar.live.is_started:
             self.bar.stop()
 
+    def say(self, text: str) -> None:
+        """A line that stays, of no board's own."""
+        self.console.print(printable(text), soft_wrap=True)
+
     def board(self, name: str) -> BoardView:
         """The line of a board; `name` stands before all that is said of it, empty where there is only one."""
         return BoardView(self, f"{printable(name)}: " if name else "")

@@ -29,13 +29,15 @@ from harness.board.runner import probe, run_trial, utc_now
 from harness.board.transports import connect
 from harness.datasets import cifar10
 from harness.datasets.split import Split
-from harness.errors import AgentError, DataError, DeviceFileError, NothingMeasured, UsageError
+from harness.errors import DataError, DeviceFileError, NothingMeasured, UsageError
 from harness.model.case import Case, Plan, PlannedTrial, Suite
 from harness.model.codec import Json, content_id, to_json
 from harness.model.device import check_device, stranger
 from harness.model.run import RUN_SCHEMA, Run, trial_id
+from harness.model.site import LEASE_FOLDER
 from harness.model.trial import Record, Trial
 from harness.model.verdict import RunResult
+from harness.occupied import check_free
 from harness.options import Options
 from harness.plan import Choice, Instrument, chosen, make_plan, wanted_forms, without_backends
 from harness.registry import Target
@@ -113,7 +115,16 @@ def plan_run(options: Options, target: Target) -> Planned:
 def reach(planned: Planned, options: Options) -> tuple[Planned, Board]:
     """The board, asked what it has; cases of backends that it lacks become skips, and the rest of the plan is tied to
     what it said, so that a run is resumed only on the same machine with the same runtimes."""
-    board = board_of(planned.target, options.cache)
+    board = board_of(planned.target, options.cache, options.leases)
+    try:
+        return _reached(planned, board, options), board
+    except BaseException:
+        board.transport.close()
+        raise
+
+
+def _reached(planned: Planned, board: Board, options: Options) -> Planned:
+    check_free(planned.plan, board, options.results)
     backends = sorted({case.backend for case in planned.plan.cases})
     answer = ask(board, planned.target.name, lambda board: probe(board, backends))
     said = stranger(board.device, answer["facts"])
@@ -122,7 +133,7 @@ def reach(planned: Planned, options: Options) -> tuple[Planned, Board]:
     plan = without_backends(planned.plan, answer["backends_unavailable"])
     hardware = {name: answer["facts"].get(name) for name in SAME_MACHINE}
     plan = dataclasses.replace(plan, board_id=content_id({"hardware": hardware, "runtimes": answer["backends"]}))
-    return dataclasses.replace(planned, plan=plan), board
+    return dataclasses.replace(planned, plan=plan)
 
 
 def _stranger(target: Target, said: str) -> str:
@@ -141,7 +152,7 @@ def with_references(planned: Planned, board: Board, options: Options) -> Planned
 
     They are computed on this machine, whatever the board is: a second opinion from another one is worth more.
     """
-    here = board if planned.target.site is None else board_of(registry.this_machine(), options.cache)
+    here = board if planned.target.site is None else board_of(registry.this_machine(), options.cache, options.leases)
     artifacts = dict(planned.plan.artifacts)
     for case in planned.plan.cases:
         if case.inputs and artifacts[case.id].signature is None:
@@ -153,23 +164,19 @@ def with_references(planned: Planned, board: Board, options: Options) -> Planned
 
 
 def ask(board: Board, name: str, question: Callable[[Board], dict[str, Json]] = probe) -> dict[str, Json]:
-    """What the board answers. DeviceFileError where `name` lists what the agent has never heard of, or sets
-    options that a collector refuses."""
+    """What the board answers. DeviceFileError where `name` sets options that a collector refuses."""
     try:
         return question(board)
     except DeviceFileError as error:
         raise DeviceFileError(f"device {name}: {error}") from None
-    except AgentError as error:
-        if error.kind != "KeyError":
-            raise
-        raise DeviceFileError(f"device {name} lists what this harness does not have: {error}") from None
 
 
-def board_of(target: Target, cache: Path) -> Board:
+def board_of(target: Target, cache: Path, leases: Path = Path(LEASE_FOLDER)) -> Board:
     """The device within reach, through its transport. Nothing is opened yet. DeviceFileError for names that the agent
-    does not have."""
+    does not have. leases: as of Options."""
     check_device(target.device, offered(), target.file)
-    return Board(target.device, connect(target.site, places.writable(board_folder(cache), "--cache"), sys.executable))
+    folder = places.writable(board_folder(cache), "--cache")
+    return Board(target.device, connect(target.site, folder, sys.executable, leases))
 
 
 def board_folder(cache: Path) -> Path:
@@ -229,6 +236,13 @@ def conclude(folder: Path) -> tuple[RunResult, dict[str, Record]]:
     stored, said = with_attached(store.read(folder))
     result = analyse(stored)
     return dataclasses.replace(result, notes=result.notes + said), records(stored)
+
+
+def downloaded(options: Options) -> Options:
+    """The same once what --download asks for is there: several boards' processes must not each fetch it."""
+    if options.download and suite_of(options)[0].dataset == cifar10.NAME:
+        cifar10.fetch(options.data)
+    return dataclasses.replace(options, download=False)
 
 
 def _accuracy_images(options: Options) -> Split | None:

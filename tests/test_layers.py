@@ -23,7 +23,7 @@ LAYERS = (
     ("stages",),
     ("report",),
     ("analysis",),
-    ("attachments", "resolve"),
+    ("attachments", "resolve", "occupied"),
     ("store", "board", "variants", "logs"),
     ("plan", "registry", "doctor"),
     ("artifacts", "datasets", "places", "options"),

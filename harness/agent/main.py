@@ -11,7 +11,22 @@ import signal
 import sys
 import time
 
-from . import PROTOCOL, backends, facts, guard, kept, measure, outputs, scenarios, sensors, state, steward, window, wire
+from . import (
+    PROTOCOL,
+    backends,
+    facts,
+    guard,
+    kept,
+    lease,
+    measure,
+    outputs,
+    scenarios,
+    sensors,
+    state,
+    steward,
+    window,
+    wire,
+)
 from .collectors.process import memory_now
 from .controls import rights, setting
 from .tables import resolve
@@ -61,6 +76,7 @@ class Agent:
             "hello": self.hello,
             "probe": self.probe,
             "examine": self.examine,
+            "holder": self.holder,
             "prepare": self.prepare,
             "load": self.load,
             "infer": self.infer,
@@ -116,6 +132,10 @@ class Agent:
             "epoch_s": time.time(),
         }
 
+    def holder(self, lease_folder):
+        """Who has the board now, as of lease.holder: asked before anything that would disturb them."""
+        return {"holder": lease.holder(lease_folder, self._root)}
+
     def prepare(self, affinity, nice, sensor_settings):
         """Start the sensors on other cores, then pin this process. sensor_settings None: measure without sensors."""
         found = {}
@@ -128,17 +148,20 @@ class Agent:
         found["state"] = facts.present_state(self._root)
         return found
 
-    def load(self, backend, artifact, options):
-        """Import the runtime, then make the session; the two are timed apart, with the memory around them."""
+    def load(self, backend, artifact, options, inputs=None):
+        """Import the runtime, then make the session; the two are timed apart, with the memory around them.
+
+        inputs: what the model is run on later; an engine that is built once is built for them, and before either.
+        """
         begin = time.perf_counter()
         runtime = resolve(backends.TABLE, "backend", backend)()
         reason = runtime.why_unavailable()
         if reason is not None:
             raise RuntimeError("backend {} cannot be used: {}".format(backend, reason))
         imported = time.perf_counter()
-        if hasattr(runtime, "prepare"):  # an engine that is built once is no part of what loading takes
-            runtime.prepare(artifact, options)
         before = memory_now(self._root, os.getpid())
+        if hasattr(runtime, "prepare"):  # neither building an engine nor checking it is part of what loading takes
+            runtime.prepare(artifact, options, inputs)
         loading = time.perf_counter()
         self._session = runtime.load(artifact, options)
         return {

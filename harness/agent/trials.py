@@ -8,7 +8,7 @@ import json
 import os
 import shutil
 
-from .lease import write_whole
+from .entries import write_whole
 
 # A full disk, a full quota, a file beyond the limit.
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)

@@ -16,7 +16,7 @@ import pytest
 import harness
 from harness.agent import lease
 from tests.support import models
-from tests.support.host_side import Answer, invoke, runs_of, store_of, trial_folders
+from tests.support.host_side import Answer, invoke, leases_of, runs_of, store_of, trial_folders
 from tests.support.scripted_suite import FIRST_STEADY_STEP, script, write_device, write_suite
 
 Make = Callable[[Path], Path]
@@ -112,12 +112,17 @@ def test_a_board_is_measured_by_one_process_at_a_time(tmp_path: Path) -> None:
     device = write_device(tmp_path)
     assert invoke(tmp_path, "doctor", "--device", device).code == 0  # makes the board's folder; it needs no lease
     board = str(tmp_path / "cache" / "board")
-    held, _ = lease.take(f"{board}/leases", "/", "another", "me@there", board)
+    held, _ = lease.take(str(leases_of(tmp_path)), "/", "another", "me@there", board)
     answer = invoke(tmp_path, "run", "smoke", "--device", device)
     assert_refused(
         answer, 2, "bench: me@there has been measuring on it since", "(run another); wait until it has ended"
     )
     assert invoke(tmp_path, "plan", "smoke", "--device", device).code == 0
+    other = invoke(tmp_path, "run", "smoke", "--device", device, "--cache", tmp_path / "another cache")
+    assert_refused(other, 2, "bench: me@there has been measuring on it since")
+    doctor = invoke(tmp_path, "doctor", "--device", device)
+    assert (doctor.code, "0 of 1 checks are good" in doctor.err) == (3, True)
+    assert "me@there has been measuring on it since" in doctor.out
     assert lease.release(held.path, "/") == []
     assert runs_of(tmp_path) == []
     assert invoke(tmp_path, "run", "smoke", "--device", device, "--quick").code == 0

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import signal
+import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +15,7 @@ import pytest
 
 import harness
 from tests.support import sshd
-from tests.support.faults import FOUND, Rig, rig, until
+from tests.support.faults import FOUND, PATIENCE_S, Rig, rig, until
 from tests.support.host_side import Answer, invoke, runs_of, spawn
 
 
@@ -26,7 +29,22 @@ class Pair:
     @property
     def command(self) -> tuple[str | Path, ...]:
         """The command line that measures both."""
-        return ("run", self.left.suite, "--device", "left", "--device", "right", "--sites", self.left.host / "both.toml")
+        return ("run", self.left.suite, "--device", "left", "--device", "right", *self.sites)
+
+    @property
+    def sites(self) -> tuple[str | Path, ...]:
+        """Where they are."""
+        return ("--sites", self.left.host / "both.toml")
+
+    @contextlib.contextmanager
+    def started(self, *more: str | Path) -> Iterator[subprocess.Popen[str]]:
+        """That command in a process of its own, which is killed at the end if it is still there."""
+        process = spawn(self.left.host, *self.command, *more)
+        try:
+            yield process
+        finally:
+            process.kill()
+            process.communicate()
 
     def invoke(self, *more: str | Path) -> Answer:
         """That command, to its end."""
@@ -72,8 +90,15 @@ def test_one_that_lets_nobody_in_leaves_the_other_measured(pair: Pair) -> None:
     pair.right.server.refuse_logins()
     answer = pair.invoke()
     assert answer.code == 2
-    assert "harness: right: right (board): it refuses the login" in answer.err
+    assert "harness: right (board): it refuses the login" in answer.err
     assert pair.names() == ["left"]
+    # Its own table was printed, and the same command would measure it anew.
+    assert answer.out.count("A board on loopback (left)") == 1
+    said = answer.err.replace("\n", " ")
+    assert "harness: the same command would begin anew on left; for the others alone: harness run " in said
+    rest = answer.err.rpartition("for the others alone: ")[2]
+    assert "--device right" in rest
+    assert "--device left" not in rest
 
 
 def test_an_interrupt_reaches_every_board_once(pair: Pair) -> None:
@@ -93,6 +118,73 @@ def test_an_interrupt_reaches_every_board_once(pair: Pair) -> None:
     answer = pair.invoke()
     assert answer.code == 0, answer.err
     assert pair.names() == ["left", "right"]
+
+
+def children(process: subprocess.Popen[str]) -> list[int]:
+    """The processes of the boards."""
+    found = []
+    for pid, (parent, _) in sshd.processes().items():
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            if parent == process.pid and b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                found.append(pid)
+    return found
+
+
+def leads(pid: int, client: int) -> bool:
+    """Whether an ssh client was started by that process."""
+    return sshd.processes().get(client, (0, ""))[0] == pid
+
+
+def test_one_that_is_told_to_end_puts_its_board_back_and_the_other_is_measured(pair: Pair) -> None:
+    with pair.started() as process:
+        caught = pair.left.catch(process, stored=0)
+        clients = pair.left.clients()
+        (told,) = [pid for pid in children(process) if any(leads(pid, client) for client in clients)]
+        os.kill(told, signal.SIGTERM)
+        out, said = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 3, said
+    assert "harness: left: interrupted; finished trials are kept" in said
+    assert "Traceback" not in said
+    pair.left.assert_left_clean()
+    assert caught.trial not in pair.left.ids()
+    assert pair.names() == ["right"]
+    assert "A board on loopback (right)" in out
+    assert "for the others alone: " in said
+    answer = invoke(pair.left.host, *pair.command[:2], "--device", "left", *pair.command[-2:])
+    assert answer.code == 0, answer.err
+    assert pair.names() == ["left", "right"]
+
+
+def test_an_interrupt_keeps_the_tables_of_those_that_are_done(pair: Pair, tmp_path: Path) -> None:
+    with pair.started("--json", tmp_path / "out.json") as process:
+        pair.left.catch(process, stored=0)
+        until(lambda: pair.names() == ["right"] and len(children(process)) == 1, "the right one to be done", process)
+        process.send_signal(signal.SIGINT)
+        out, said = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 3, said
+    assert "harness: left: interrupted" in said
+    assert "A board on loopback (right)" in out
+    assert json.loads((tmp_path / "out-right.json").read_text())["device"]["name"] == "right"
+    pair.left.assert_left_clean()
+
+
+def test_boards_are_put_back_when_the_process_that_watches_is_killed(pair: Pair) -> None:
+    """Although each is in the middle of a trial that will not end: nobody has to speak first."""
+    with pair.started() as process:
+        pair.left.catch(process, stored=0)
+        pair.right.catch(process, stored=0)
+        process.kill()
+        for board in (pair.left, pair.right):
+            board.assert_left_clean()
+
+
+def test_this_machine_beside_others_is_told(pair: Pair) -> None:
+    pair.right.server.refuse_logins()
+    answer = invoke(
+        pair.left.host, "run", "smoke", "--quick", "--device", "localhost", "--device", "right", *pair.sites
+    )
+    assert answer.code == 2, answer.err
+    assert "this machine is one of the boards and serves the others meanwhile" in answer.err
 
 
 @pytest.mark.parametrize(
