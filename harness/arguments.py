@@ -183,6 +183,12 @@ def _build_arguments(verb: argparse.ArgumentParser) -> None:
     what.add_argument(
         "--check", action="store_true", help="release nothing; verify files, figures and bytes of what is locked"
     )
+    what.add_argument(
+        "--form",
+        choices=("pt2", "torchscript"),
+        help="make each variant's program for the torch backends",
+    )
+    verb.add_argument("--model", action="append", default=[], metavar="FILE.onnx", help="with --form: your own model")
     _data_arguments(verb)
     _common_arguments(verb)
 

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from harness import arguments, registry
 from harness.errors import EXIT_DONE, EXIT_NOTHING_VALID, EXIT_USAGE, HarnessError, UsageError
+from harness.model.site import LEASE_FOLDER
 from harness.options import LOG_KINDS, Options, PowerLog
 
 
@@ -185,4 +186,5 @@ def _options(parsed: argparse.Namespace, given: Sequence[str], environment: Mapp
         github_summary=_github_summary(environment),
         until=getattr(parsed, "until", None),
         budget_total_s=getattr(parsed, "budget_total", None),
+        leases=Path(environment.get("HARNESS_LEASES") or LEASE_FOLDER).absolute(),
     )

@@ -10,13 +10,14 @@ from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bar
 from rich.table import Table
 
 from harness.model.case import Plan
 from harness.model.metrics import REGISTRY, show
 from harness.model.verdict import CaseResult, RunResult, Summary
+from harness.plan import told
 from harness.report import names
 from harness.stages import Progress
 
@@ -48,7 +49,7 @@ def plain(text: str) -> None:
 
 
 class RunView(AbstractContextManager["RunView"]):
-    """The progress of a run: one line for each board."""
+    """The progress of a run: one line for each board, from its first trial on."""
 
     def __init__(self) -> None:
         self.console = Terminal(stderr=True)
@@ -61,11 +62,15 @@ class RunView(AbstractContextManager["RunView"]):
         )
 
     def __enter__(self) -> RunView:
-        self.bar.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.bar.stop()
+        if self.bar.live.is_started:
+            self.bar.stop()
+
+    def say(self, text: str) -> None:
+        """A line that stays, of no board's own."""
+        self.console.print(printable(text), soft_wrap=True)
 
     def board(self, name: str) -> BoardView:
         """The line of a board; `name` stands before all that is said of it, empty where there is only one."""
@@ -77,10 +82,13 @@ class BoardView:
 
     def __init__(self, view: RunView, prefix: str) -> None:
         self._view, self._prefix, self._told = view, prefix, False
-        self._task = view.bar.add_task(f"{prefix}starting", total=None)
+        self._task: TaskID | None = None
 
     def __call__(self, progress: Progress) -> None:
         """Advance; a failed trial is said at once."""
+        if self._task is None:
+            self._task = self._view.bar.add_task("", total=progress.total)
+            self._view.bar.start()
         if progress.resumed and not self._told:
             self._told = True
             there = f"{progress.resumed} of {progress.total} trials are there"
@@ -111,8 +119,8 @@ def print_plan(plan: Plan) -> None:
         cells = (case.id[:8], case.variant, case.precision, case.backend, case.scenario.name, number, also)
         table.add_row(*(printable(cell) for cell in cells))
     console.print(table)
-    for skip in plan.skips:
-        console.print(f"[yellow]skipped[/yellow] {printable(skip.variant)} ({skip.backend}): {printable(skip.reason)}")
+    for text in told(plan.skips):
+        console.print(printable(text))
 
 
 def print_result(result: RunResult) -> None:

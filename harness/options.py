@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import get_args
 
 from harness.model.power import Scope
+from harness.model.site import LEASE_FOLDER
 
 # Kinds of logs that `import` and --power-log read; harness.logs.reading.READERS has a reader for each.
 LOG_KINDS = ("tegrastats", "vcgencmd", "nvml-csv", "meter-csv")
@@ -40,7 +41,8 @@ class Options:
     devices: names, sites or files, at least one. host: the one board's address, or registry.HERE. sites: where their
     addresses are, None where there is no place for them; sites_named: as data_named. power_mode: None leaves the device
     file's. backends: empty means the suite's. until: measure until half p50's interval is this share of it;
-    budget_total_s: wall time for that. github_summary: where a step of GitHub Actions is summed up.
+    budget_total_s: wall time for that. github_summary: where a step of GitHub Actions is summed up. leases: where the
+    lease of this machine as a board lies, the same for all of its logins.
     """
 
     command: tuple[str, ...]
@@ -69,8 +71,4 @@ class Options:
     github_summary: Path | None = None
     until: float | None = None
     budget_total_s: float | None = None
-
-    @property
-    def device(self) -> str:
-        """The first of them, for a verb that takes one."""
-        return self.devices[0]
+    leases: Path = Path(LEASE_FOLDER)

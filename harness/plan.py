@@ -157,6 +157,18 @@ def without_backends(plan: Plan, reasons: Mapping[str, str]) -> Plan:
     )
 
 
+def told(skips: Sequence[Skip]) -> list[str]:
+    """Skips in words, those with one backend and one reason together: nine variants must not say it nine times."""
+    together: dict[tuple[str, str], list[Skip]] = {}
+    for skip in skips:
+        together.setdefault((skip.backend, skip.reason.replace(skip.variant, "VARIANT")), []).append(skip)
+    found = []
+    for (backend, reason), group in together.items():
+        names = ", ".join(dict.fromkeys(skip.variant for skip in group))
+        found.append(f"skipped {names} ({backend}): {reason if len(group) > 1 else group[0].reason}")
+    return found
+
+
 def chosen(kind: str, items: Sequence[T], names: Sequence[str], wanted: Sequence[str]) -> list[T]:
     """The items whose names are wanted, in their order; all if none is. UnknownName for one that is not there."""
     for name in wanted:

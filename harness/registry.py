@@ -26,10 +26,14 @@ SITES_FILE = "sites.toml"
 
 @dataclass(frozen=True)
 class Target:
-    """A device and where it is; no site: this machine. A site of another name than its device's gives it that name."""
+    """A device and where it is; no site: this machine. A site of another name than its device's gives it that name.
+
+    file: the device's file, for messages.
+    """
 
     device: Device
     site: Site | None
+    file: str = ""
 
     @property
     def name(self) -> str:
@@ -39,7 +43,7 @@ class Target:
 
 def this_machine() -> Target:
     """Where the harness itself runs, as a device."""
-    return Target(load_device(DEFAULT_DEVICE), None)
+    return Target(load_device(DEFAULT_DEVICE), None, f"{DEFAULT_DEVICE}.toml")
 
 
 def device_names() -> list[str]:
@@ -90,20 +94,21 @@ def load_sites(options: Options) -> dict[str, Site]:
     return sites
 
 
-def targets(options: Options) -> tuple[Target, ...]:
+def targets(options: Options, *, reached: bool = True) -> tuple[Target, ...]:
     """The devices that were named, each with its site and with the power mode that was asked for.
 
     UnknownName for what is neither a device nor a site; UsageError for a board without an address, and for two that
-    are one.
+    are one: of neither where the boards are not to be `reached`.
     """
     # What measures this machine has no need of a file that others may have broken.
     sites = {} if set(options.devices) == {DEFAULT_DEVICE} and not options.sites_named else load_sites(options)
-    found = tuple(_target(name, options, sites) for name in options.devices)
-    _check_apart(found)
+    found = tuple(_target(name, options, sites, reached=reached) for name in options.devices)
+    if reached:
+        _check_apart(found)
     return found
 
 
-def _target(name: str, options: Options, sites: Mapping[str, Site]) -> Target:
+def _target(name: str, options: Options, sites: Mapping[str, Site], *, reached: bool) -> Target:
     site = sites.get(name)
     kind = (site.device or name) if site else name
     if not site and not name.endswith(".toml") and name not in device_names():
@@ -111,21 +116,23 @@ def _target(name: str, options: Options, sites: Mapping[str, Site]) -> Target:
     if site and kind.endswith(".toml") and options.sites:
         kind = str(options.sites.parent / kind)
     device = load_device(kind)
-    site = _address(device, site or sites.get(device.name), options, sites)
+    site = _address(device, site or sites.get(device.name), options, sites, reached=reached)
     if site and site.name != device.name:
         # Two boards of a kind are two devices: their runs must not be taken for one another's.
         title = site.name if kind == DEFAULT_DEVICE else f"{device.title} ({site.name})"
         device = dataclasses.replace(device, name=site.name, title=title)
     if options.power_mode is not None:
         device = with_power_mode(device, options.power_mode)
-    return Target(device, site)
+    return Target(device, site, kind if kind.endswith(".toml") else f"{kind}.toml")
 
 
-def _address(device: Device, site: Site | None, options: Options, sites: Mapping[str, Site]) -> Site | None:
+def _address(
+    device: Device, site: Site | None, options: Options, sites: Mapping[str, Site], *, reached: bool
+) -> Site | None:
     if options.host == HERE:
         return None
     if options.host is None and site is None:
-        if device.transport == "local":
+        if device.transport == "local" or not reached:
             return None
         raise UsageError(_how_to_address(device, options, sites))
     if not device.identity and device.transport == "local" and (site is None or site.name == device.name):
@@ -150,9 +157,11 @@ def _how_to_address(device: Device, options: Options, sites: Mapping[str, Site])
 
 def _check_apart(found: tuple[Target, ...]) -> None:
     """Two runs on one machine would measure each other."""
-    names: dict[tuple[str, int], str] = {}
+    names: dict[tuple[str, int, str], str] = {}
     for target in found:
-        place = (target.site.address, target.site.port) if target.site else (HERE, 0)
+        site = target.site
+        # One name may be two machines, of two ssh configurations.
+        place = (site.address, site.port, site.ssh_config) if site else (HERE, 0, "")
         if place in names:
             both = f"--device {names[place]} and --device {target.device.name}"
             raise UsageError(f"{both} are one machine; measure one after the other")

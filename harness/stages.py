@@ -23,18 +23,21 @@ from harness.attachments import with_attached
 from harness.board import material, pack
 from harness.board.hold import Board, Hold, Patience
 from harness.board.job import Job, Material
+from harness.board.offered import offered
 from harness.board.reference import reference_signature
 from harness.board.runner import probe, run_trial, utc_now
 from harness.board.transports import connect
 from harness.datasets import cifar10
 from harness.datasets.split import Split
-from harness.errors import AgentError, DataError, DeviceFileError, NothingMeasured, UsageError
+from harness.errors import DataError, DeviceFileError, NothingMeasured, UsageError
 from harness.model.case import Case, Plan, PlannedTrial, Suite
 from harness.model.codec import Json, content_id, to_json
-from harness.model.device import stranger
+from harness.model.device import check_device, stranger
 from harness.model.run import RUN_SCHEMA, Run, trial_id
+from harness.model.site import LEASE_FOLDER
 from harness.model.trial import Record, Trial
 from harness.model.verdict import RunResult
+from harness.occupied import check_free
 from harness.options import Options
 from harness.plan import Choice, Instrument, chosen, make_plan, wanted_forms, without_backends
 from harness.registry import Target
@@ -99,6 +102,7 @@ def plan_run(options: Options, target: Target) -> Planned:
 
 def plan_suite(suite: Suite, folder: Path, options: Options, target: Target) -> Planned:
     """As plan_run, of a suite that is at hand."""
+    check_device(target.device, offered(), target.file)
     split = _accuracy_images(options) if suite.dataset == cifar10.NAME else None
     choice = Choice(
         until=rounds.asked(suite, options),
@@ -118,7 +122,16 @@ def plan_suite(suite: Suite, folder: Path, options: Options, target: Target) -> 
 def reach(planned: Planned, options: Options) -> tuple[Planned, Board]:
     """The board, asked what it has; cases of backends that it lacks become skips, and the rest of the plan is tied to
     what it said, so that a run is resumed only on the same machine with the same runtimes."""
-    board = board_of(planned.target, options.cache)
+    board = board_of(planned.target, options.cache, options.leases)
+    try:
+        return _reached(planned, board, options), board
+    except BaseException:
+        board.transport.close()
+        raise
+
+
+def _reached(planned: Planned, board: Board, options: Options) -> Planned:
+    check_free(planned.plan, board, options.results)
     backends = sorted({case.backend for case in planned.plan.cases})
     answer = ask(board, planned.target.name, lambda board: probe(board, backends))
     said = stranger(board.device, answer["facts"])
@@ -127,7 +140,7 @@ def reach(planned: Planned, options: Options) -> tuple[Planned, Board]:
     plan = without_backends(planned.plan, answer["backends_unavailable"])
     hardware = {name: answer["facts"].get(name) for name in SAME_MACHINE}
     plan = dataclasses.replace(plan, board_id=content_id({"hardware": hardware, "runtimes": answer["backends"]}))
-    return dataclasses.replace(planned, plan=plan, told=answer), board
+    return dataclasses.replace(planned, plan=plan, told=answer)
 
 
 def _stranger(target: Target, said: str) -> str:
@@ -146,7 +159,7 @@ def with_references(planned: Planned, board: Board, options: Options) -> Planned
 
     They are computed on this machine, whatever the board is: a second opinion from another one is worth more.
     """
-    here = board if planned.target.site is None else board_of(registry.this_machine(), options.cache)
+    here = board if planned.target.site is None else board_of(registry.this_machine(), options.cache, options.leases)
     artifacts = dict(planned.plan.artifacts)
     for case in planned.plan.cases:
         if case.inputs and artifacts[case.id].signature is None:
@@ -158,21 +171,19 @@ def with_references(planned: Planned, board: Board, options: Options) -> Planned
 
 
 def ask(board: Board, name: str, question: Callable[[Board], dict[str, Json]] = probe) -> dict[str, Json]:
-    """What the board answers. DeviceFileError where `name` lists what the agent has never heard of, or sets
-    options that a collector refuses."""
+    """What the board answers. DeviceFileError where `name` sets options that a collector refuses."""
     try:
         return question(board)
     except DeviceFileError as error:
         raise DeviceFileError(f"device {name}: {error}") from None
-    except AgentError as error:
-        if error.kind != "KeyError":
-            raise
-        raise DeviceFileError(f"device {name} lists what this harness does not have: {error}") from None
 
 
-def board_of(target: Target, cache: Path) -> Board:
-    """The device within reach, through its transport. Nothing is opened yet."""
-    return Board(target.device, connect(target.site, places.writable(board_folder(cache), "--cache"), sys.executable))
+def board_of(target: Target, cache: Path, leases: Path = Path(LEASE_FOLDER)) -> Board:
+    """The device within reach, through its transport. Nothing is opened yet. DeviceFileError for names that the agent
+    does not have. leases: as of Options."""
+    check_device(target.device, offered(), target.file)
+    folder = places.writable(board_folder(cache), "--cache")
+    return Board(target.device, connect(target.site, folder, sys.executable, leases))
 
 
 def board_folder(cache: Path) -> Path:
@@ -193,10 +204,15 @@ def measure(planned: Planned, board: Board, options: Options, watcher: Watcher) 
     planned = with_references(planned, board, options)
     resumed = store.resumable(root, plan.id)
     run = resumed or new_run(planned, options)
-    with Hold(board, run.id, Patience(tell=watcher.tell)) as hold:
-        folder = root / run.id if resumed else store.begin(root, run)
-        with store.held(folder):
-            _run_trials(hold, planned, options, (run, folder, watcher))
+    folder = root / run.id
+    with contextlib.ExitStack() as held:
+        if resumed:  # first of all: who takes the board for a run takes it from whoever had it for the same run
+            held.enter_context(store.held(folder))
+        hold = held.enter_context(Hold(board, run.id, Patience(tell=watcher.tell)))
+        if not resumed:
+            store.begin(root, run)
+            held.enter_context(store.held(folder))
+        _run_trials(hold, planned, options, (run, folder, watcher))
         hold.drop(None)
     return folder
 
@@ -231,6 +247,13 @@ def conclude(folder: Path) -> tuple[RunResult, dict[str, Record]]:
     stored, said = with_attached(store.read(folder))
     result = analyse(stored)
     return dataclasses.replace(result, notes=result.notes + said), records(stored)
+
+
+def downloaded(options: Options) -> Options:
+    """The same once what --download asks for is there: several boards' processes must not each fetch it."""
+    if options.download and suite_of(options)[0].dataset == cifar10.NAME:
+        cifar10.fetch(options.data)
+    return dataclasses.replace(options, download=False)
 
 
 def _accuracy_images(options: Options) -> Split | None:

@@ -42,7 +42,7 @@ PRUNED = Recipe(
             rounds=2,
             tuning=training(3, TAUGHT, optimizer=GENTLE, label_smoothing=0.0),
         ),
-        training(9, TAUGHT, optimizer=GENTLE, label_smoothing=0.0),
+        training(40, TAUGHT, optimizer=GENTLE, label_smoothing=0.0),
     ),
     parent=FAST,
 )

@@ -26,7 +26,7 @@ LAYERS = (
     ("rounds",),
     ("report",),
     ("analysis",),
-    ("attachments", "resolve"),
+    ("attachments", "resolve", "occupied"),
     ("store", "board", "variants", "logs", "foreign"),
     ("plan", "registry", "doctor"),
     ("artifacts", "datasets", "places", "options"),

@@ -22,7 +22,7 @@ def start(launch, path, root):
         stderr=subprocess.DEVNULL,
         start_new_session=True,
         # What is ignored stays so in what is started: there is no moment in which it could be ended.
-        preexec_fn=_ignore,
+        preexec_fn=_ignore,  # noqa: PLW1509  # the steward has no threads
     )
 
 

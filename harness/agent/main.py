@@ -83,6 +83,7 @@ class Agent:
             "hello": self.hello,
             "probe": self.probe,
             "examine": self.examine,
+            "holder": self.holder,
             "prepare": self.prepare,
             "load": self.load,
             "infer": self.infer,
@@ -147,6 +148,12 @@ class Agent:
             "epoch_s": time.time(),
         }
 
+    def holder(self, lease_folder):
+        """Who has the board now, as of lease.holder: asked before anything that would disturb them."""
+        from . import lease
+
+        return {"holder": lease.holder(lease_folder, self._root)}
+
     def prepare(self, affinity, nice, sensor_settings):
         """Start the sensors on other cores, then pin this process. sensor_settings None: measure without sensors."""
         found = {}
@@ -161,8 +168,11 @@ class Agent:
         found["state"] = facts.present_state(self._root)
         return found
 
-    def load(self, backend, artifact, options):
-        """Import the runtime, then make the session; the two are timed apart, with the memory around them."""
+    def load(self, backend, artifact, options, inputs=None):
+        """Import the runtime, then make the session; the two are timed apart, with the memory around them.
+
+        inputs: what the model is run on later; an engine that is built once is built for them, and before either.
+        """
         begin = time.perf_counter()
         runtime = resolve(backends.TABLE, "backend", backend)()
         reason = runtime.why_unavailable()
@@ -170,6 +180,8 @@ class Agent:
             raise RuntimeError("backend {} cannot be used: {}".format(backend, reason))
         imported = time.perf_counter()
         before = memory_now(self._root, os.getpid())
+        if hasattr(runtime, "prepare"):  # neither building an engine nor checking it is part of what loading takes
+            runtime.prepare(artifact, options, inputs)
         loading = time.perf_counter()
         self._session = runtime.load(artifact, options)
         return {
@@ -199,7 +211,8 @@ class Agent:
         scenario = dict(scenario, stop=dict(scenario["stop"], min_duration_s=min_duration_s))
         drive = resolve(scenarios.TABLE, "scenario", scenario["kind"])
         before = measure.idle(session.clock, idle_s)
-        run = drive(session.step, session.clock, scenario, first["first_inference_s"])
+        device_of = getattr(session, "device_s", None)
+        run = drive(session.step, session.clock, scenario, first["first_inference_s"], device_of)
         memory = memory_now(self._root, os.getpid())
         after = measure.idle(session.clock, idle_s)
         wire.write_columns(path, run["warm_up"].columns("warm_up") + run["samples"].columns("samples"))

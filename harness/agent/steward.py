@@ -76,6 +76,7 @@ class Steward:
         """Hold the board for a run. Busy where another run has it; the same run's last steward is waited for.
 
         That one may be in the middle of a trial, which it finishes and keeps; it is told that its host is here now.
+        Returns {"told": what was put right, in words, "boot_id"}; {"waits_for": who has it still} after `wait_s`.
         """
         deadline, pause_s, seen = time.perf_counter() + wait_s, FIRST_PAUSE_S, None
         while True:
@@ -83,9 +84,11 @@ class Steward:
                 self._lease, told = lease.take(lease_folder, self._root, run, who, self._board)
                 break
             except lease.Busy as busy:
-                holder = busy.holder["holder"]
-                if busy.holder["run"] != run or time.perf_counter() > deadline:
+                if busy.holder["run"] != run:
                     raise
+                if time.perf_counter() > deadline:
+                    return {"waits_for": str(busy)}
+                holder = busy.holder["holder"]
                 if holder != seen:
                     seen = holder
                     with suppress(OSError):
@@ -188,7 +191,11 @@ def _play(children, script, replies, host):
             child.send(wire.encode(message))
             reply = wire.decode(child.receive(step["timeout_s"], host.meanwhile()))
         except Gone as gone:
-            return {"kind": gone.kind, "text": gone.text, "said": gone.said, "arm": arm}
+            if not step.get("may_fail"):
+                return {"kind": gone.kind, "text": gone.text, "said": gone.said, "arm": arm}
+            error = {"type": gone.kind, "text": "the process " + gone.text, "traceback": gone.said}
+            replies.append({"ok": False, "error": error, "do": step["do"], "arm": arm})
+            return None
         if reply["ok"]:
             wrong = _unexpected(step.get("expect", {}), reply["result"])
             if wrong is not None:

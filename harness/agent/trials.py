@@ -8,8 +8,10 @@ import json
 import os
 import shutil
 
-from .lease import write_whole
+from .entries import write_whole
 
+# A full disk, a full quota, a file beyond the limit.
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 RESULT = "result.json"
 
 
@@ -65,7 +67,7 @@ def _lacked_room(result):
     """Whether what ended it is a full disk: of its replies only the last can be a failure that counts."""
     ends = [reply["error"]["text"] for reply in result["replies"][-1:] if not reply["ok"]]
     ends += [result["died"]["said"]] if result["died"] is not None else []
-    return any(os.strerror(errno.ENOSPC) in text for text in ends)
+    return any(os.strerror(number) in text for text in ends for number in NO_ROOM)
 
 
 def _to_disk(path):

@@ -13,14 +13,13 @@ import threading
 import time
 from array import array
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
 from harness.agent import wire
 from harness.board.link import Link
-from harness.errors import AgentError, BoardBusy, LinkLost, ReachError
+from harness.errors import AgentError, BoardBusy, DeviceFileError, LinkLost, ReachError
 from harness.model.codec import Json, to_json
 from harness.model.device import Device
 from harness.ports import Transport
@@ -33,6 +32,8 @@ REPLY_TIMEOUT_S = 30.0
 STATE_TIMEOUT_S = 180.0
 # The trial that the last steward of this run is still in: at most as long as a trial may take.
 TRIAL_TIMEOUT_S = 7200.0
+# So long the last steward may take to let go before whoever watches is told what is waited for.
+TELL_AFTER_S = 5.0
 # A trial that is lost so often by a link that otherwise works is not lost by accident.
 LOSSES_MAX = 30
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.25, 15.0
@@ -90,6 +91,8 @@ class Hold:
         self._link: Link | None = None
         self._beating: threading.Event | None = None
         self._boot_id: str | None = None
+        # Whether the trials of this run wait for a calm board; whether a new link has left that undone.
+        self._settles = self._restless = False
 
     def __enter__(self) -> Hold:
         try:
@@ -117,7 +120,8 @@ class Hold:
         files: names of column files that the script writes; those that were not written are left out.
         """
         timeout_s = REPLY_TIMEOUT_S + sum(step["timeout_s"] for step in script)
-        return self._persistently(lambda link: self._play(link, trial, script, files, timeout_s))
+        played: Played = self._persistently(lambda link: self._play(link, trial, script, files, timeout_s))
+        return played
 
     def sending(self, do: Callable[[Board], T]) -> T:
         """Whatever moves files to the board; where the link breaks, again: what is there is not sent twice."""
@@ -125,21 +129,42 @@ class Hold:
         return result
 
     def drop(self, trial: str | None) -> None:
-        """The trial is stored here and need not be kept there; None: the run is over."""
-        with suppress(LinkLost):  # it costs the board some room until `harness devices clean`
-            self._persistently(lambda link: link.ask("drop", REPLY_TIMEOUT_S, trial=trial))
+        """The trial is stored here and need not be kept there; None: the run is over, which tells for all of it.
+
+        Nobody is waited for: all is stored, and what stays there costs some room.
+        """
+        name, link = self.board.device.name, self._link
+        try:
+            if link is None and trial is None:
+                link = self._connect()
+            if link is not None:
+                link.ask("drop", REPLY_TIMEOUT_S, trial=trial)
+        except (AgentError, ReachError, BoardBusy) as error:
+            if isinstance(error, AgentError) and not _is_loss(error):
+                raise
+            self._hang_up()
+            left = "" if trial is not None else f"; {name} keeps what is left of this run until {_CLEAN}"
+            self._patience.tell(f"{error}{left}")
 
     def calm(self, *, whole: bool = False) -> None:
         """Wait until the board is fit for a trial; what was waited for stands in the trials that follow."""
+        if self.board.device.settle.deadline_s > 0:
+            self._settles = True
+            self._persistently(lambda link: self._settle(link, whole=whole or self._restless))
+
+    def _settle(self, link: Link, *, whole: bool) -> None:
         rule = self.board.device.settle
-        if rule.deadline_s > 0:
-            timeout_s = rule.deadline_s + rule.window_s + REPLY_TIMEOUT_S
-            asked = to_json(rule)
-            self._persistently(lambda link: link.ask("settle", timeout_s, rule=asked, whole=whole))
+        timeout_s = rule.deadline_s + rule.window_s + REPLY_TIMEOUT_S
+        link.ask("settle", timeout_s, rule=to_json(rule), whole=whole)
+        self._restless = False
 
     def _play(
         self, link: Link, trial: str, script: Sequence[Mapping[str, Json]], files: Sequence[str], timeout_s: float
     ) -> Played:
+        if self._restless:
+            limit_s = self.board.device.settle.deadline_s
+            self._patience.tell(f"{self.board.device.name} is left to become calm again, for {limit_s:.0f} s at most")
+            self._settle(link, whole=True)
         answer = link.ask("play", timeout_s, trial=trial, script=list(script))
         columns = {name: self._fetch(f"{answer['folder']}/{name}") for name in files if name in answer["files"]}
         told = {name: answer[name] for name in ("died", "started_utc", "wall_s", "state", "settled")}
@@ -206,22 +231,30 @@ class Hold:
         self._beat(link)
         link.hello()
         try:
-            taken = link.ask(
-                "take",
-                TRIAL_TIMEOUT_S,
-                run=self._run,
-                who=f"{getpass.getuser()}@{socket.gethostname()}",
-                lease_folder=transport.lease_folder,
-                wait_s=TRIAL_TIMEOUT_S - REPLY_TIMEOUT_S,
-            )
+            taken = self._take(link)
         except BoardBusy as busy:
             raise BoardBusy(f"{device.name}: {busy}; wait until it has ended") from None
         self._say_all(taken["told"])
-        self._boot_id = taken["boot_id"]
+        self._boot_id, self._restless = taken["boot_id"], self._settles
         asked = {name: value for name, value in to_json(device.state).items() if value is not None}
         if asked:
-            link.ask("control", STATE_TIMEOUT_S, asked=asked)
+            try:
+                link.ask("control", STATE_TIMEOUT_S, asked=asked)
+            except DeviceFileError as error:
+                raise DeviceFileError(f"device {device.name}: {error}; change [state] in its file") from None
         return link
+
+    def _take(self, link: Link) -> dict[str, Json]:
+        """The lease. The last steward of this run may have it still, for as long as its trial takes."""
+        asked = {"run": self._run, "who": f"{getpass.getuser()}@{socket.gethostname()}"}
+        asked["lease_folder"] = self.board.transport.lease_folder
+        taken = link.ask("take", TELL_AFTER_S + REPLY_TIMEOUT_S, wait_s=TELL_AFTER_S, **asked)
+        if "waits_for" in taken:
+            self._say_all([f"{taken['waits_for']}: that trial of this run is waited for, and collected"])
+            taken = link.ask("take", TRIAL_TIMEOUT_S, wait_s=TRIAL_TIMEOUT_S - REPLY_TIMEOUT_S, **asked)
+        if "waits_for" in taken:
+            raise BoardBusy(str(taken["waits_for"]))
+        return taken
 
     def _beat(self, link: Link) -> None:
         """Heartbeats in a thread of their own: whatever the host is busy with, it is there."""
@@ -248,6 +281,7 @@ class Hold:
             self._patience.tell(f"{self.board.device.name}: {text}")
 
 
+_CLEAN = "`harness devices clean --trials`"
 _KEPT = "; what was finished is kept here and there, and the same command goes on"
 
 

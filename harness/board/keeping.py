@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harness.agent import wire
+from harness.board.link import lease_refused
 from harness.errors import AgentError, BoardBusy
 from harness.model.codec import Json
 from harness.ports import Conversation, Transport
@@ -38,7 +39,8 @@ def listing(transport: Transport) -> tuple[Kept, ...]:
 
 
 def remove(transport: Transport, names: Sequence[str]) -> tuple[tuple[str, str], ...]:
-    """Remove entries by name; those that could not be, with the reason. BoardBusy while a run has the board."""
+    """Remove entries by name; those that could not be, with the reason. BoardBusy while a run has the board,
+    ReachError where its lease cannot be taken."""
     who = f"{getpass.getuser()}@{socket.gethostname()}"
     with_agent = transport.talk(["kept", transport.folder, transport.lease_folder, who])
     try:
@@ -49,6 +51,8 @@ def remove(transport: Transport, names: Sequence[str]) -> tuple[tuple[str, str],
         with_agent.close()
     if "busy" in answer:
         raise BoardBusy(f"{answer['busy']}: nothing was removed; wait until it has ended")
+    if "refused" in answer:
+        raise lease_refused(answer["refused"])
     return tuple((str(name), str(reason)) for name, reason in answer["failed"])
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 from itertools import count
 from time import monotonic
 from typing import Any
 
-from harness.agent import PROTOCOL, wire
+from harness.agent import PROTOCOL, trials, wire
 from harness.errors import AgentError, BoardBusy, DeviceFileError, HarnessError, ReachError
 from harness.model.codec import Json
 from harness.ports import Conversation
@@ -14,7 +15,15 @@ from harness.ports import Conversation
 # The agent ends itself this long after the host's own deadline, so that a living host always speaks first.
 GRACE_S = 30.0
 # As Linux says it through Python, whatever the board's language.
-NO_ROOM = "[Errno 28]"
+NO_ROOM = tuple(f"[Errno {number}]" for number in trials.NO_ROOM)
+# What is wrong with a folder, or with who may write there.
+REFUSED = tuple(
+    f"[Errno {number}]"
+    for number in (
+        errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR, errno.EEXIST, errno.ELOOP,
+        errno.ENAMETOOLONG,
+    )
+)  # fmt: skip
 
 
 class Link:
@@ -49,8 +58,8 @@ class Link:
 
     def ask(self, request: str, timeout_s: float, **arguments: Any) -> dict[str, Json]:
         """One request and its result. AgentError with the remote type, text and traceback if it failed there;
-        DeviceFileError where a collector refused what the device's file sets for it, BoardBusy where another run has
-        the board, ReachError where the board's disk is full."""
+        DeviceFileError where a collector or a control refused what the device's file sets for it, BoardBusy where
+        another run has the board, ReachError where the board's disk is full or its lease cannot be kept."""
         number = next(self._numbers)
         message = {"do": request, "with": arguments, "deadline_s": timeout_s + GRACE_S, "n": number}
         self._conversation.send(wire.encode(message))
@@ -76,9 +85,20 @@ def _failure(request: str, error: dict[str, str]) -> HarnessError:
     # As harness.agent.sensors.open_sources puts it: what a file got wrong is no fault of the board.
     if error["type"] == "ValueError" and error["text"].startswith("collector "):
         return DeviceFileError(error["text"])
+    # As harness.agent.controls.setting.apply refuses a value, before anything is changed.
+    if error["type"] == "ValueError" and request == "control":
+        return DeviceFileError(error["text"])
     if error["type"] == "Busy":
         return BoardBusy(error["text"])
     if error["type"] == "OSError" and error["text"].startswith(NO_ROOM):
         fix = "make room there (harness devices clean), and give the same command again"
         return ReachError(f"the board's disk is full ({request}: {error['text']}): {fix}; what was finished is kept")
+    if request in ("take", "holder") and error["text"].startswith(REFUSED):
+        return lease_refused(error["text"])
     return AgentError(error["type"], f"{request}: {error['type']}: {error['text']}", error["traceback"])
+
+
+def lease_refused(text: str) -> ReachError:
+    """Of a folder in which the board's lease cannot be kept."""
+    fix = "name a folder there that every login may write in as `lease_folder` in sites.toml (here: HARNESS_LEASES)"
+    return ReachError(f"the board's lease cannot be kept ({text}): {fix}")

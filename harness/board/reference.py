@@ -13,18 +13,26 @@ from harness.errors import AgentError, ModelError
 from harness.model.case import Case, Signature
 
 SOURCE = "the unoptimized graph"
+# The backend that computes nothing.
+SCRIPTED = "null"
 
 
 def reference_signature(board: Board, case: Case, material: Material) -> Signature | None:
-    """None where the output is not finite or not numeric: it could prove nothing. ModelError where the model fails."""
-    options = {"threads": case.settings.threads, "optimized": False, **case.options}
+    """None where the output is not finite or not numeric: it could prove nothing. ModelError where the model fails.
+
+    material: of the artifact as it came. Whatever backend the case is for, onnxruntime computes its reference: a second
+    opinion, and one that this machine has.
+    """
+    scripted = case.backend == SCRIPTED
+    options = {"threads": case.settings.threads, "optimized": False, **(case.options if scripted else {})}
+    backend = SCRIPTED if scripted else "onnxruntime"
     try:
         with Link(board.transport.talk([]), board.root) as link:
             link.hello()
-            link.ask("load", LOAD_TIMEOUT_S, backend=case.backend, artifact=material.artifact, options=options)
+            link.ask("load", LOAD_TIMEOUT_S, backend=backend, artifact=material.artifact, options=options)
             answer = link.ask("infer", SLACK_S, inputs=material.inputs)
     except AgentError as error:
-        message = f"{case.variant} ({material.artifact}) cannot be run by {case.backend}: {error}"
+        message = f"{case.variant} ({material.artifact}) cannot be run by {backend}: {error}"
         raise ModelError(f"{message}; check its operators, its opset and --shape") from None
     if not answer["finite"] or not answer["signature"]:
         return None

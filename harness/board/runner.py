@@ -73,6 +73,26 @@ def probe(board: Board, backends: Collection[str] | None = None) -> dict[str, Js
         return {"facts": found["facts"], **answer}
 
 
+@dataclass(frozen=True)
+class Holder:
+    """Whose run has a board, and since when, by the board's clock."""
+
+    who: str
+    since_utc: str
+    run: str
+
+
+def holder(board: Board) -> Holder | None:
+    """Who has the board now; None where nobody has. Costs it next to nothing. AgentError, ReachError.
+
+    It may be the last steward of the run that is about to go on: taking the board waits for that one.
+    """
+    with Link(board.transport.talk([]), board.root) as link:
+        link.hello()
+        found = link.ask("holder", PREPARE_TIMEOUT_S, lease_folder=board.transport.lease_folder)["holder"]
+    return None if found is None else Holder(found["who"], found["since_utc"], found["run"])
+
+
 def examine(board: Board) -> dict[str, Json]:
     """As `probe`, and what else decides whether a board is fit to measure: rights, state, disk_free_bytes, and
     clock_offset_s, by how much its wall clock is ahead of this machine's, to within the time of one request."""
@@ -163,7 +183,8 @@ def _noted(played: Played, job: Job) -> _Notes:
     _note_conditions(notes, played)
     for reply in played.replies:
         if reply["ok"]:
-            _NOTERS.get(reply["do"], lambda *_: None)(notes, reply["result"], played)
+            if reply["do"] in _NOTERS:
+                _NOTERS[reply["do"]](notes, reply["result"], played)
         elif reply["do"] == "profile":
             notes.environment["facts"]["operators_missing"] = reply["error"]["text"]
         else:

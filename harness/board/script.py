@@ -49,7 +49,10 @@ def script_of(job: Job, board: Board, arms: tuple[str, ...] = ()) -> Iterator[di
         sensor_settings=None if job.planned.mode == "accuracy" else _sensors(device),
     )
     model = {"backend": case.backend, "artifact": material.artifact, "options": _backend_options(case)}
-    yield {**_step("load", LOAD_TIMEOUT_S, **model), "expect": {"artifact_sha256": material.sha256}}
+    yield {
+        **_step("load", LOAD_TIMEOUT_S, inputs=material.inputs, **model),
+        "expect": {"artifact_sha256": material.sha256},
+    }
     yield _main_step(job, device, arms)
     if job.planned.mode == "performance" and job.planned.launch == 0:
         # What the runtime says it executed; asked last, and where it fails nothing measured is lost.

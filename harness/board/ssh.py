@@ -6,6 +6,7 @@ board and are hashed there; nothing but a shell, coreutils and Python is needed 
 
 from __future__ import annotations
 
+import os
 import shlex
 import shutil
 import subprocess
@@ -31,6 +32,9 @@ NOT_FOUND = 127
 # A gigabyte over a slow link.
 TRANSFER_TIMEOUT_S = 3600.0
 COMMAND_TIMEOUT_S = 60.0
+# A socket's path has room for 107 bytes; ssh adds 17 of its own to "/eh-XXXXXXXX/c" while it makes one.
+SOCKET_FOLDER_BYTES = 75
+_FOLDER = "edge-harness folder: "
 _ALTERED = shlex.quote("what was sent arrived altered")
 
 # What ssh says, why, what to do, and whether it may answer a little later. The first that fits.
@@ -62,7 +66,7 @@ _SSH_SAYS = (
     ("Network is unreachable", "no route leads there: is this machine on a network?", True),
     ("timed out", "it does not answer: is it on, and on this network?", True),
 )
-# The same of commands on the board.
+# The same of commands on the board, in English by LC_ALL.
 _BOARD_SAYS = (
     (
         "No space left on device",
@@ -74,6 +78,18 @@ _BOARD_SAYS = (
         "a folder there belongs to another login ({last}); name one of this login as `folder` in sites.toml",
         False,
     ),
+    (
+        "Read-only file system",
+        "its disk can only be read ({last}); make it writable, or name a folder elsewhere as `folder` in sites.toml",
+        False,
+    ),
+    (
+        "No such file or directory",
+        "what should be there is not ({last}); name another `folder` in sites.toml, or give the command again",
+        False,
+    ),
+    ("Not a directory", "a file is where a folder should be ({last}); name another `folder` in sites.toml", False),
+    ("File exists", "a file is where a folder should be ({last}); name another `folder` in sites.toml", False),
 )
 
 
@@ -90,7 +106,11 @@ class SshTransport:
     def folder(self) -> str:
         """The board's folder, as an absolute path there. ReachError where the board cannot be reached."""
         named = shlex.quote(self._site.folder.removeprefix("~/"))
-        return self._shell(f"mkdir -p {named} && cd {named} && pwd -P").strip()
+        said = self._shell(f'mkdir -p {named} && cd {named} && echo {shlex.quote(_FOLDER)}"$(pwd -P)"')
+        before, mark, path = said.partition(_FOLDER)
+        if before or not mark:
+            raise _chatty(self._site, before)
+        return path.removesuffix("\n")
 
     def put(self, source: Path, target: str) -> str:
         """Copy to the board's folder under `target`, unless it lies there unaltered."""
@@ -145,7 +165,7 @@ class SshTransport:
         with tempfile.TemporaryFile() as errors:
             try:
                 status = subprocess.run(
-                    self._command(script),
+                    self._command(f"LC_ALL=C; export LC_ALL; {script}"),
                     stdin=content or subprocess.DEVNULL,
                     stdout=output,
                     stderr=errors,
@@ -169,8 +189,7 @@ class SshTransport:
     @property
     def _base(self) -> list[str]:
         if not self._sockets:
-            # Short, as the path of a socket may have some 100 bytes at most.
-            self._sockets = tempfile.mkdtemp(prefix="eh-")
+            self._sockets = tempfile.mkdtemp(prefix="eh-", dir=short_folder(tempfile.gettempdir()))
         options = {
             "BatchMode": "yes",
             "StrictHostKeyChecking": "yes",
@@ -223,6 +242,10 @@ class SshConversation(LocalConversation):
             reason, passing = _reason(self._site, SSH_FAILED, said)
             if reason is not None and not passing:
                 return reach_error(self._site, SSH_FAILED, said)
+            if not said.strip():
+                # So ssh ends when the process at its other end was killed, or when it was killed itself.
+                lost = f"the link to {self._site.name} broke, or the agent there was killed: ssh ended without a word"
+                return LinkLost("Link", lost)
             return LinkLost("Link", f"the link to {self._site.name} broke: {reason or _last_line(said)}", said)
         return error
 
@@ -233,6 +256,18 @@ def reach_error(site: Site, status: int, said: str) -> ReachError:
     where = "ssh" if status == SSH_FAILED else "its shell"
     because = reason or f"{where} ended with status {status}: {_last_line(said)}"
     return ReachError(f"{site.name} ({site.address}): {because}", passing=passing)
+
+
+def short_folder(temporary: str) -> str:
+    """Where a socket can be made: the folder for temporary files, or /tmp where that one's path is too long."""
+    return temporary if len(os.fsencode(temporary)) <= SOCKET_FOLDER_BYTES else "/tmp"  # noqa: S108  # mkdtemp's inside
+
+
+def _chatty(site: Site, printed: str) -> ReachError:
+    first = next((line.strip() for line in printed.splitlines() if line.strip()), printed)
+    fix = "let ~/.bashrc there begin with: case $- in *i*) ;; *) return ;; esac"
+    said = f"its login shell prints {first!r} of its own, which would be taken for an answer; {fix}"
+    return ReachError(f"{site.name} ({site.address}): {said}")
 
 
 def _reason(site: Site, status: int, said: str) -> tuple[str | None, bool]:

@@ -22,20 +22,25 @@ from harness.ports import Transport
 TABLE = {"local": "harness.board.transports:LocalTransport", "ssh": "harness.board.ssh:SshTransport"}
 
 
-def connect(site: Site | None, folder: Path, python: str) -> Transport:
-    """The way to a site; None: this machine, with `folder` as the board's and `python` as the agent's interpreter."""
+def connect(site: Site | None, folder: Path, python: str, leases: Path | None = None) -> Transport:
+    """The way to a site; None: this machine, with `folder` as the board's, `python` as the agent's interpreter and
+    `leases` as the place of its lease."""
     module, _, attribute = TABLE["local" if site is None else "ssh"].partition(":")
     kind = getattr(importlib.import_module(module), attribute)
-    transport: Transport = kind(folder, python) if site is None else kind(site)
+    transport: Transport = kind(folder, python, leases) if site is None else kind(site)
     return transport
 
 
 class LocalTransport:
-    """This machine as a board: files go to a work folder, the agent runs as a child process of its own session."""
+    """This machine as a board: files go to a work folder, the agent runs as a child process of its own session.
 
-    def __init__(self, folder: Path, python: str) -> None:
+    leases: that of the whole machine, as another work folder is no other board; None: below the work folder, for a
+    board that nobody else can have.
+    """
+
+    def __init__(self, folder: Path, python: str, leases: Path | None = None) -> None:
         self._folder, self._python = folder.absolute(), python
-        self.lease_folder = str(self._folder / "leases")
+        self.lease_folder = str((leases or self._folder / "leases").absolute())
 
     @property
     def folder(self) -> str:
@@ -80,7 +85,8 @@ class LocalConversation:
     @property
     def pid(self) -> int:
         """The process, which leads a session of its own."""
-        return self._child.pid
+        pid: int = self._child.pid
+        return pid
 
     def send(self, line: str) -> None:
         """One line. AgentError when the agent is gone."""

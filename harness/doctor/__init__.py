@@ -10,7 +10,7 @@ from harness.doctor.sensors import LOST
 from harness.model.codec import Json
 from harness.model.device import Device
 
-__all__ = ["LOST", "Check", "examine"]
+__all__ = ["LOST", "Check", "examine", "in_use"]
 
 
 def examine(device: Device, answer: Mapping[str, Json]) -> list[Check]:
@@ -41,3 +41,8 @@ def examine(device: Device, answer: Mapping[str, Json]) -> list[Check]:
         *runtimes.providers(device, answer),
         *runtimes.versions(device, answer),
     ]
+
+
+def in_use(busy: str) -> Check:
+    """The only check of a board that a run has, as `busy` says: the others would disturb what it measures."""
+    return Check("in use", "warning", busy, "wait until it has ended, and ask again: asking more would disturb it")

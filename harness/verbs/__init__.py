@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from harness.errors import EXIT_DONE, EXIT_NOTHING_VALID, UsageError
+from harness.errors import EXIT_DONE, EXIT_NOTHING_VALID, BuildError, UsageError
+from harness.model.backend import Form
 from harness.model.codec import to_json
 from harness.options import Options
 from harness.verbs import boards, imports
@@ -44,6 +45,10 @@ def build(options: Options, parsed: argparse.Namespace) -> int:
 
     3 where a check failed or could not be made.
     """
+    if parsed.form:
+        return _build_forms(options, parsed.form)
+    if options.models:
+        raise UsageError("--model belongs to --form; a suite's variants are built from their recipes")
     from harness import console, registry
     from harness.datasets import cifar10
 
@@ -76,6 +81,29 @@ def build(options: Options, parsed: argparse.Namespace) -> int:
         accuracy = f"top-1 {facts.accuracy.top1:.2%}" if facts.accuracy else facts.accuracy_missing or ""
         console.plain(f"{name}: {facts.size_bytes / 1e6:.2f} MB, {accuracy}, sha256 {facts.sha256[:16]}")
     return EXIT_DONE
+
+
+def _build_forms(options: Options, form: Form) -> int:
+    """The named variants, or the user's own models, as programs for torch; what has none is said, and is 3."""
+    from harness import console, stages
+    from harness.plan import Resolved
+    from harness.resolve import resolve
+    from harness.variants.forms import make
+
+    suite, folder = stages.suite_of(options)
+    resolution = resolve(suite, folder, options.cache)
+    code = EXIT_DONE
+    for name, resolved in resolution.artifacts.items():
+        try:
+            if not isinstance(resolved, Resolved):
+                raise BuildError(f"{name}: {resolved}")
+            source = resolution.sources[name]
+            made = make(options.cache, resolved.facts, source.folder / source.files[0], form)
+            console.plain(f"{name}: {made.path}, {made.size_bytes / 1e6:.2f} MB, sha256 {made.sha256[:16]}")
+        except BuildError as error:
+            code = EXIT_NOTHING_VALID
+            console.message(str(error))
+    return code
 
 
 def _print_checks(title: str, checks: Sequence[Check]) -> None:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from harness import registry
-from harness.errors import EXIT_DONE, EXIT_NOTHING_VALID
+from harness.errors import EXIT_DONE, EXIT_NOTHING_VALID, BoardBusy
 from harness.model.device import Device, check_device
 from harness.model.site import Site
 from harness.options import Options
+from harness.registry import Target
+from harness.verbs.each import each
 
 if TYPE_CHECKING:
     from harness.board.keeping import Kept
@@ -103,30 +106,35 @@ def _clean(options: Options, parsed: argparse.Namespace) -> int:
 
     3 where something could not be removed.
     """
+    return each((target, partial(_clean_one, target, options, parsed)) for target in registry.targets(options))
+
+
+def _clean_one(target: Target, options: Options, parsed: argparse.Namespace) -> int:
     from harness import console, stages
     from harness.board import keeping
 
-    done = True
-    for target in registry.targets(options):
-        transport = stages.board_of(target, options.cache).transport
-        try:
-            kept = keeping.listing(transport)
-            _print_kept(f"{target.name}: {transport.folder}", kept)
-            doomed = [one for one in kept if parsed.trials or one.kind != "trials"]
-            if parsed.yes and doomed:
-                failed = keeping.remove(transport, [one.name for one in doomed])
-                for name, reason in failed:
-                    console.message(f"harness: {target.name}: {name} was not removed: {reason}")
-                done = done and not failed
-                console.message(f"{target.name}: {len(doomed) - len(failed)} of {len(kept)} entries removed")
-            elif doomed:
-                console.message(f"{target.name}: --yes removes {len(doomed)} of {len(kept)} entries")
-            if len(doomed) < len(kept):
-                fix = "the run's own command collects them; --trials removes them too"
-                console.message(f"{target.name}: trials stay that no host has collected: {fix}")
-        finally:
-            transport.close()
-    return EXIT_DONE if done else EXIT_NOTHING_VALID
+    code = EXIT_DONE
+    transport = stages.board_of(target, options.cache, options.leases).transport
+    try:
+        kept = keeping.listing(transport)
+        _print_kept(f"{target.name}: {transport.folder}", kept)
+        doomed = [one for one in kept if parsed.trials or one.kind != "trials"]
+        if parsed.yes and doomed:
+            failed = keeping.remove(transport, [one.name for one in doomed])
+            for name, reason in failed:
+                console.message(f"harness: {target.name}: {name} was not removed: {reason}")
+                code = EXIT_NOTHING_VALID
+            console.message(f"{target.name}: {len(doomed) - len(failed)} of {len(kept)} entries removed")
+        elif doomed:
+            console.message(f"{target.name}: --yes removes {len(doomed)} of {len(kept)} entries")
+        if len(doomed) < len(kept):
+            fix = "the run's own command collects them; --trials removes them too"
+            console.message(f"{target.name}: trials stay that no host has collected: {fix}")
+    except BoardBusy as busy:
+        raise BoardBusy(f"{target.name}: {busy}") from None
+    finally:
+        transport.close()
+    return code
 
 
 def _print_kept(title: str, kept: Sequence[Kept]) -> None:
@@ -155,28 +163,36 @@ def _shown_age(age_s: float) -> str:
 
 
 def doctor(options: Options, parsed: argparse.Namespace) -> int:
-    """Ask each board, print every check with its fix. 3 where on one of them no backend could run a model.
-
-    --calibrate: measure the board's own noise instead.
+    """Ask each board, print every check with its fix. 3 where on one of them no backend could run a model, or another
+    run is measuring: that would be disturbed by whoever asks more. --calibrate: measure the board's own noise instead.
     """
     if parsed.calibrate:
         from harness.verbs.calibrate import calibrate
 
         return calibrate(options, parsed)
-    from harness import console, stages
-    from harness.board.runner import examine as examine_board
-    from harness.doctor import examine
+    return each((target, partial(_examine, target, options)) for target in registry.targets(options))
 
-    fit = True
-    for target in registry.targets(options):
-        board = stages.board_of(target, options.cache)
-        try:
+
+def _examine(target: Target, options: Options) -> int:
+    from harness import console, occupied, stages
+    from harness.board.runner import examine as examine_board
+    from harness.board.runner import holder
+    from harness.doctor import examine, in_use
+
+    board = stages.board_of(target, options.cache, options.leases)
+    fit = False
+    try:
+        found = holder(board)
+        if found is not None:
+            checks = [in_use(occupied.in_use(found))]
+        else:
             answer = stages.ask(board, target.name, examine_board)
-        finally:
-            board.transport.close()
-        rows = [(check.state, check.name, check.found, check.fix) for check in examine(target.device, answer)]
-        console.print_rows(f"{target.device.title}: fit to measure?", ("state", "check", "found", "what to do"), rows)
-        warnings = sum(row[0] != "good" for row in rows)
-        console.message(f"{len(rows) - warnings} of {len(rows)} checks are good")
-        fit = fit and bool(set(answer["backends"]) - {"null"})
+            checks = examine(target.device, answer)
+            fit = bool(set(answer["backends"]) - {"null"})
+    finally:
+        board.transport.close()
+    rows = [(check.state, check.name, check.found, check.fix) for check in checks]
+    console.print_rows(f"{target.device.title}: fit to measure?", ("state", "check", "found", "what to do"), rows)
+    warnings = sum(row[0] != "good" for row in rows)
+    console.message(f"{len(rows) - warnings} of {len(rows)} checks are good")
     return EXIT_DONE if fit else EXIT_NOTHING_VALID

@@ -3,28 +3,44 @@
 from __future__ import annotations
 
 import argparse
+import shlex
+from collections.abc import Collection, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.errors import EXIT_DONE, EXIT_NOTHING_VALID, UsageError
 from harness.options import Options
+from harness.verbs.each import each, said
 from harness.verbs.output import write_json, write_report
 
 if TYPE_CHECKING:
+    from harness.console import RunView
     from harness.fleet import Outcome
+    from harness.registry import Target
+
+BESIDE_OTHERS = (
+    "this machine is one of the boards and serves the others meanwhile (their links, their results): "
+    "what it measures of itself is disturbed by that; measure it alone for figures that count"
+)
 
 
 def plan(options: Options, _parsed: argparse.Namespace) -> int:
-    """Print what `run` would do, on every device."""
-    from harness import console, registry, stages
+    """Print what `run` would do, on every device; it needs no address for that."""
+    from harness import registry
 
     _check_several(options)
-    for target in registry.targets(options):
-        planned = stages.plan_run(options, target)
-        if options.json:
-            write_json(stages.plan_json(planned.plan), _json_of(options, target.device.name))
-        if options.json != "-":
-            console.print_plan(planned.plan)
+    return each((target, partial(_plan, target, options)) for target in registry.targets(options, reached=False))
+
+
+def _plan(target: Target, options: Options) -> int:
+    from harness import console, stages
+
+    planned = stages.plan_run(options, target)
+    if options.json:
+        write_json(stages.plan_json(planned.plan), _json_of(options, target.device.name))
+    if options.json != "-":
+        console.print_plan(planned.plan)
     return EXIT_DONE
 
 
@@ -34,7 +50,7 @@ def run(options: Options, _parsed: argparse.Namespace) -> int:
     3 where no case of a device came out better than invalid; of several devices the highest code counts, as every one
     of them was asked for.
     """
-    from harness import console, fleet, places, registry
+    from harness import console, fleet, places, registry, stages
 
     _check_several(options)
     if options.json and options.json != "-":
@@ -44,27 +60,61 @@ def run(options: Options, _parsed: argparse.Namespace) -> int:
     targets = registry.targets(options)
     with console.RunView() as view:
         if len(targets) == 1:
-            outcomes = (fleet.Outcome(targets[0], fleet.measure(targets[0], options, view.board(""))),)
+            folder = fleet.measure(targets[0], options, view.board(""))
+            outcomes: tuple[Outcome, ...] = (fleet.Outcome(targets[0], folder),)
         else:
-            outcomes = fleet.measure_all(targets, options, lambda target: view.board(target.device.name))
-    return max(_conclude(outcome, options) for outcome in outcomes)
+            if any(target.site is None for target in targets):
+                view.say(BESIDE_OTHERS)
+            given = stages.downloaded(options)
+            outcomes = fleet.measure_all(
+                targets, given, lambda target: view.board(target.name), lambda outcome: _tell_failure(view, outcome)
+            )
+    code = each((outcome.target, partial(_conclude, outcome, options)) for outcome in outcomes)
+    done = [name for name, outcome in zip(options.devices, outcomes, strict=True) if outcome.folder]
+    if 0 < len(done) < len(outcomes):
+        rest = shlex.join(without_devices(options.command, done))
+        console.message(
+            f"harness: the same command would begin anew on {', '.join(done)}; for the others alone: {rest}"
+        )
+    return code
+
+
+def _tell_failure(view: RunView, outcome: Outcome) -> None:
+    """At once, while the others go on."""
+    if outcome.folder is None:
+        view.say(said(outcome.target.name, outcome.error))
+
+
+def without_devices(command: Sequence[str], done: Collection[str]) -> list[str]:
+    """The command line without the --device of these, however it was written."""
+    kept: list[str] = []
+    words = iter(command)
+    for word in words:
+        option, given, value = word.partition("=")
+        # As argparse takes it: --da is the start of --data, too.
+        if not (len(option) > len("--d") and "--device".startswith(option)):
+            kept.append(word)
+            continue
+        name = value if given else next(words, "")
+        if name not in done:
+            kept += [word] if given else [word, name]
+    return kept
 
 
 def _check_several(options: Options) -> None:
     if len(options.devices) > 1 and options.json == "-":
         raise UsageError("--json - holds one summary, and there are several devices: name a file, it gets one each")
     if len(options.devices) > 1 and options.power_log:
-        raise UsageError("--power-log is of one board: attach it afterwards, with `harness report RUN --power-log FILE`")
+        raise UsageError("--power-log is of one board: attach it afterwards, `harness report RUN --power-log FILE`")
 
 
 def _conclude(outcome: Outcome, options: Options) -> int:
-    """Print what was measured on a board, or why nothing was."""
+    """Print what was measured on a board; why nothing was is said already."""
     from harness import attachments, console, stages
     from harness.report.summary import summary_json
 
     name, folder = outcome.target.device.name, outcome.folder
     if folder is None:
-        console.message(f"harness: {name}: {outcome.error}")
         return outcome.exit_code
     if options.power_log:
         try:

@@ -19,8 +19,8 @@ STANDARD = frozenset(
     {
         "array", "collections", "contextlib", "csv", "ctypes", "datetime", "difflib", "errno", "fcntl", "gc", "glob",
         "hashlib", "http", "importlib", "io", "json", "math", "os", "platform", "pwd", "queue", "re", "select",
-        "selectors", "shlex", "shutil", "signal", "struct", "subprocess", "sys", "tempfile", "threading", "time",
-        "traceback", "urllib", "warnings",
+        "selectors", "shlex", "shutil", "signal", "stat", "struct", "subprocess", "sys", "tempfile", "threading",
+        "time", "traceback", "urllib", "warnings",
     }
 )  # fmt: skip
 LATE = frozenset({"joulescope", "jtop", "numpy", "onnxruntime", "pyRAPL", "pynvml"})

@@ -110,7 +110,7 @@ def test_a_meter_that_is_not_there_leaves_the_energy_missing_with_its_reason(tmp
 
 def test_the_numbers_of_this_machine_never_stand_under_a_boards_name(tmp_path: Path) -> None:
     model = models.tiny(tmp_path / "tiny.onnx")
-    answer = invoke(tmp_path, "run", "--model", str(model), "--device", "jetson-nano", "--quick")
+    answer = invoke(tmp_path, "run", "--model", str(model), "--device", "jetson-nano", "--host", "local", "--quick")
     assert answer.code == 2
-    assert "which is no NVIDIA Jetson Nano: run the harness on the board itself" in answer.err
+    assert "which is no NVIDIA Jetson Nano: give the board's address (--host user@address)" in answer.err
     assert not list(tmp_path.glob("**/trial.json"))

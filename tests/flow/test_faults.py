@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 
 import harness
-from harness import places
+from harness.agent import lease
 from tests.support import models
-from tests.support.host_side import Answer, invoke, runs_of, store_of, trial_folders
+from tests.support.host_side import Answer, invoke, leases_of, runs_of, store_of, trial_folders
 from tests.support.scripted_suite import FIRST_STEADY_STEP, script, write_device, write_suite
 
 Make = Callable[[Path], Path]
@@ -111,10 +111,19 @@ def test_a_board_is_measured_by_one_process_at_a_time(tmp_path: Path) -> None:
     """Whatever the two would measure and wherever they would store it."""
     device = write_device(tmp_path)
     assert invoke(tmp_path, "doctor", "--device", device).code == 0  # makes the board's folder; it needs no lease
-    with places.held(tmp_path / "cache" / "board", "not reached"):
-        answer = invoke(tmp_path, "run", "smoke", "--device", device)
-        assert_refused(answer, 2, "bench is being measured by another harness process; wait until it has ended")
-        assert invoke(tmp_path, "plan", "smoke", "--device", device).code == 0
+    board = str(tmp_path / "cache" / "board")
+    held, _ = lease.take(str(leases_of(tmp_path)), "/", "another", "me@there", board)
+    answer = invoke(tmp_path, "run", "smoke", "--device", device)
+    assert_refused(
+        answer, 2, "bench: me@there has been measuring on it since", "(run another); wait until it has ended"
+    )
+    assert invoke(tmp_path, "plan", "smoke", "--device", device).code == 0
+    other = invoke(tmp_path, "run", "smoke", "--device", device, "--cache", tmp_path / "another cache")
+    assert_refused(other, 2, "bench: me@there has been measuring on it since")
+    doctor = invoke(tmp_path, "doctor", "--device", device)
+    assert (doctor.code, "0 of 1 checks are good" in doctor.err) == (3, True)
+    assert "me@there has been measuring on it since" in doctor.out
+    assert lease.release(held.path, "/") == []
     assert runs_of(tmp_path) == []
     assert invoke(tmp_path, "run", "smoke", "--device", device, "--quick").code == 0
 
@@ -213,7 +222,7 @@ def test_a_runtime_that_the_board_lacks_is_a_skip_with_its_reason(tmp_path: Path
     device = write_device(tmp_path, backends=["null"])
     answer = invoke(tmp_path, "run", suite, "--device", device, "--json", "-")
     assert answer.code == 0, answer.err
-    assert "skipped a: bench has no backend tensorrt (it has: null)" in answer.err
+    assert "skipped a (tensorrt): bench has no backend tensorrt (it has: null)" in answer.err
     assert [case["backend"] for case in json.loads(answer.out)["cases"]] == ["null"]
     other = write_device(tmp_path, backends=["onnxruntime"])
     answer = invoke(tmp_path, "run", write_suite(tmp_path, {"a": script()}), "--device", other)
@@ -279,7 +288,7 @@ def test_a_disk_that_fills_up_keeps_what_was_stored_and_the_same_command_goes_on
     assert invoke(tmp_path, "doctor", "--device", tmp_path / "bench.toml").code == 0  # the agent is on the board now
     with nearly_full_disk(8000):
         answer = invoke(tmp_path, *command)
-        assert_refused(answer, 2, "cannot write", str(store_of(tmp_path)), "make room", "same command")
+        assert_refused(answer, 2, "the board's disk is full", "make room", "same command")
     (run,) = runs_of(tmp_path)
     before = {path.name: (path / "trial.json").stat().st_mtime_ns for path in trial_folders(run)}
     assert set(harness.load(run).trials["variant"]) == {"small"}

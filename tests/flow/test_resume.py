@@ -18,6 +18,7 @@ import pytest
 
 import harness
 from harness.store import store
+from tests.support import models
 from tests.support.host_side import command_line, invoke, runs_of, spawn, store_of, trial_folders
 from tests.support.scripted_suite import script, write_device, write_suite
 
@@ -125,18 +126,24 @@ def test_a_second_process_does_not_write_into_a_run_that_is_going_on(tmp_path: P
         wait_for_a_trial(process, tmp_path)
         answer = invoke(tmp_path, *command)
     assert answer.code == 2
-    assert "bench is being measured by another harness process; wait until it has ended" in answer.err
+    assert "is being written by another harness process; wait until it has ended" in answer.err
     assert len(finished_names(tmp_path)) == 1
 
 
 def test_a_run_is_gone_on_with_only_on_the_same_runtimes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The board's interpreter finds another onnxruntime: what was measured before does not belong to it."""
-    command = ["run", write_suite(tmp_path, {"a": script()}, launches=2), "--device", write_device(tmp_path)]
+    model = models.tiny(tmp_path / "mine.onnx", (1, 3, 8, 8))
+    command = ["run", "--model", model, "--device", write_device(tmp_path), "--quick"]
     assert "going on" not in invoke(tmp_path, *command).err
     (first,) = runs_of(tmp_path)
     shutil.rmtree(trial_folders(first)[-1])
     (tmp_path / "other").mkdir()
-    (tmp_path / "other" / "onnxruntime.py").write_text("__version__ = '0.1'\n")
+    (tmp_path / "other" / "onnxruntime.py").write_text(
+        "import importlib, sys\n"
+        f"sys.path.remove({str(tmp_path / 'other')!r})\n"
+        "del sys.modules['onnxruntime']\n"
+        "importlib.import_module('onnxruntime').__version__ = '0.1'\n"
+    )
     with monkeypatch.context() as environment:
         environment.setenv("PYTHONPATH", str(tmp_path / "other"))
         answer = invoke(tmp_path, *command)

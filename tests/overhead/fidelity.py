@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,9 @@ from harness import registry, stages
 from harness.analysis import stats
 from harness.artifacts import onnx_file
 from harness.board import material
-from harness.board.runner import Board, Job, Material, run_trial
+from harness.board.hold import Board, Hold
+from harness.board.job import Job, Material
+from harness.board.runner import run_trial
 from harness.model.case import Case, PlannedTrial, Scenario, StopRule
 from harness.plan import INPUT_SEED
 
@@ -48,9 +51,8 @@ def main(rounds: int, seconds: float) -> None:
 
 def measure(model: Path, rounds: int, seconds: float, folder: Path) -> Measured:
     """All arms, interleaved."""
-    device = registry.load_device("localhost")
-    board = stages.board_of(device, folder)
-    bare_of_sensors = Board(type(device)(**{**vars(device), "collectors": ()}), board.transport)
+    board = stages.board_of(registry.this_machine(), folder)
+    bare_of_sensors = Board(replace(board.device, collectors=()), board.transport)
     case = case_of(model, seconds)
     files = onnx_file.inspect(model, {}).files
     sent = Material(
@@ -83,7 +85,9 @@ def case_of(model: Path, seconds: float) -> Case:
 
 def harness_arm(board: Board, case: Case, sent: Material, number: int) -> dict[str, float]:
     """One trial, as `harness run` does it."""
-    trial = run_trial(board, Job("overhead", case, PlannedTrial(case.id, "performance", number), number, sent))
+    with Hold(board, "overhead") as hold:
+        trial = run_trial(hold, Job("overhead", case, PlannedTrial(case.id, "performance", number), number, sent))
+        hold.drop(trial.id)
     if trial.status != "ok":
         raise SystemExit(trial.message)
     durations = np.asarray(trial.samples.duration_s)

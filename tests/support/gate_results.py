@@ -6,7 +6,7 @@ from typing import Any
 
 from harness.model.gate import Decision, GateResult
 
-# Markup of every kind, signs that steer a terminal, text from right to left, a mention, a workflow command, great length.
+# Markup of every kind, signs that steer a terminal, text from right to left, a mention, a workflow command, length.
 NASTY = {
     "markup": "<img src=x onerror=alert(1)>|a|`b`*c*[d](e) & ]]> \"q\" 'r' #1 @team",
     "control": "a\x00b\x1b[31mc\rd\ne\x85f\u2028g\ufffeh",
@@ -26,7 +26,8 @@ def decision(outcome: str = "pass", **changes: Any) -> Decision:
         "reason": f"p50 says {outcome}", "change": change,
         "low": None if change is None else change - 0.004, "high": None if change is None else change + 0.003,
         "p": None if change is None else 0.5, "detectable": 0.031, "baseline": 1e-3,
-        "candidate": None if change is None else 1e-3 * (1 + change), "effects": () if change is None else (change,) * 6,
+        "candidate": None if change is None else 1e-3 * (1 + change),
+        "effects": () if change is None else (change,) * 6,
         **changes,
     }  # fmt: skip
     return Decision(**given)

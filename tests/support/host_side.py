@@ -129,9 +129,11 @@ class Answer:
 
 
 def invoke(folder: Path, *arguments: str | Path) -> Answer:
-    """The program in this process, with the store and the cache under `folder`."""
+    """The program in this process, with the store, the cache and this machine's lease under `folder`."""
     out, err = io.StringIO(), io.StringIO()
     before = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGHUP)
+    outside = os.environ.get("HARNESS_LEASES")
+    os.environ["HARNESS_LEASES"] = str(leases_of(folder))
     try:
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
             code = cli.main(command_line(folder, *arguments))
@@ -140,6 +142,9 @@ def invoke(folder: Path, *arguments: str | Path) -> Answer:
     finally:
         signal.signal(signal.SIGTERM, before[0])
         signal.signal(signal.SIGHUP, before[1])
+        os.environ.pop("HARNESS_LEASES")
+        if outside is not None:
+            os.environ["HARNESS_LEASES"] = outside
     return Answer(code, out.getvalue(), err.getvalue())
 
 
@@ -148,7 +153,7 @@ def spawn(folder: Path, *arguments: str | Path, **options: Any) -> subprocess.Po
     command = [sys.executable, "-m", "harness", *command_line(folder, *arguments)]
     # Buffered, as a user's shell runs it: what a closed pipe does depends on it.
     fixed = {"PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": ""}
-    settings = {**os.environ, **fixed}
+    settings = {**os.environ, **fixed, "HARNESS_LEASES": str(leases_of(folder))}
     pipe = subprocess.PIPE
     return subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, env=settings, cwd=folder, **options)
 
@@ -161,6 +166,11 @@ def command_line(folder: Path, *arguments: str | Path) -> list[str]:
 def store_of(folder: Path) -> Path:
     """Where `invoke` and `spawn` keep runs."""
     return folder / "store"
+
+
+def leases_of(folder: Path) -> Path:
+    """Where `invoke` and `spawn` keep the lease of this machine: tests that run side by side must not wait."""
+    return folder / "leases"
 
 
 def runs_of(folder: Path) -> list[Path]:

@@ -12,18 +12,19 @@ import pytest
 from harness import registry
 from harness.agent import lease
 from harness.errors import EXIT_DONE, EXIT_NOTHING_VALID, EXIT_USAGE
-from tests.support.host_side import ROOT, Answer, invoke
+from tests.support.host_side import ROOT, Answer, invoke, leases_of
 from tests.support.scripted_suite import write_device
 
 NO_SITES = "schema = 1\n"
 # What OpenSSH says and does, by the last word of its options: the address.
 SSH = """\
 #!/bin/sh
+echo "$*" >> "$0.asked"
 case "$*" in
 *"-O exit"*) exit 0 ;;
 *away*) echo "ssh: connect to host away port 22: Connection refused" >&2; exit 255 ;;
 *stranger*) echo "Host key verification failed." >&2; exit 255 ;;
-*) echo /home/me/.cache/edge-harness ;;
+*) echo "edge-harness folder: /home/me/.cache/edge-harness" ;;
 esac
 """
 
@@ -122,8 +123,10 @@ def test_a_file_that_is_absent_or_a_name_that_is_unknown_is_refused(tmp_path: Pa
     assert (answer.code, "did you mean jetson-nano" in answer.err) == (EXIT_USAGE, True)
 
 
-@pytest.mark.parametrize("verb", [("run", "smoke"), ("plan", "smoke"), ("doctor",), ("devices", "clean")])
-def test_a_board_without_an_address_is_a_usage_error_of_every_verb(tmp_path: Path, verb: tuple[str, ...]) -> None:
+@pytest.mark.parametrize("verb", [("run", "smoke"), ("doctor",), ("devices", "clean")])
+def test_a_board_without_an_address_is_a_usage_error_of_every_verb_that_asks_it(
+    tmp_path: Path, verb: tuple[str, ...]
+) -> None:
     answer = invoke(tmp_path, *verb, "--device", "jetson-nano", "--sites", sites(tmp_path))
     assert (answer.code, answer.out) == (EXIT_USAGE, "")
     assert "harness: jetson-nano has no address: give it with --host user@address" in answer.err
@@ -169,13 +172,61 @@ def test_an_empty_board_has_nothing_to_remove(tmp_path: Path) -> None:
 
 def test_nothing_is_removed_below_a_run(tmp_path: Path) -> None:
     board = keep(tmp_path, "inputs/a.npz")
-    held, _ = lease.take(str(board / "leases"), "/", "run-1", "you@host", str(board))
+    held, _ = lease.take(str(leases_of(tmp_path)), "/", "run-1", "you@host", str(board))
     answer = invoke(tmp_path, "devices", "clean", "--yes")
     lease.release(held.path, "/")
-    assert (answer.code, "you@host has been measuring on it since" in answer.err) == (EXIT_USAGE, True)
+    said = "harness: localhost: you@host has been measuring on it since"
+    assert (answer.code, said in answer.err) == (EXIT_USAGE, True)
     assert (board / "inputs/a.npz").exists()
 
 
 def test_the_doctor_of_a_machine_with_null_alone_ends_with_3(tmp_path: Path) -> None:
     answer = invoke(tmp_path, "doctor", "--device", write_device(tmp_path, backends=("null",)))
     assert (answer.code, "A bench: fit to measure?" in answer.out) == (EXIT_NOTHING_VALID, True)
+
+
+def test_a_plan_needs_no_address(tmp_path: Path) -> None:
+    boards = ("--device", "jetson-nano", "--device", "jetson-tx2")
+    answer = invoke(tmp_path, "plan", "smoke", *boards, "--sites", sites(tmp_path))
+    assert (answer.code, answer.err) == (EXIT_DONE, "")
+    for name in ("jetson-nano", "jetson-tx2"):
+        assert f"smoke on {name}" in answer.out
+
+
+TWO = """\
+[jetson-nano]
+address = "me@away"
+[lab-nano]
+address = "stranger"
+device = "jetson-nano"
+"""
+
+
+@pytest.mark.parametrize("verb", [("doctor",), ("devices", "clean")])
+def test_a_board_that_fails_leaves_the_others_their_turn(tmp_path: Path, verb: tuple[str, ...]) -> None:
+    path = sites(tmp_path, NO_SITES + TWO)
+    answer = with_ssh(tmp_path, *verb, "--sites", path, "--device", "jetson-nano", "--device", "lab-nano")
+    assert (answer.code, len(answer.err.splitlines())) == (EXIT_USAGE, 2)
+    first, second = answer.err.splitlines()
+    assert first.startswith("harness: jetson-nano (me@away): nothing listens there")
+    assert second.startswith("harness: lab-nano (stranger): its host key is unknown")
+
+
+def test_a_board_that_lets_nobody_in_leaves_no_connection_behind(tmp_path: Path) -> None:
+    path = sites(tmp_path, NO_SITES + TWO)
+    answer = with_ssh(tmp_path, "run", "smoke", "--sites", path, "--device", "lab-nano")
+    assert (answer.code, "its host key is unknown" in answer.err) == (EXIT_USAGE, True)
+    *_, last = (tmp_path / "bin" / "ssh.asked").read_text().splitlines()
+    assert "-O exit" in last
+    (socket,) = [word.partition("=")[2] for word in last.split() if word.startswith("ControlPath=")]
+    assert not Path(socket).parent.exists()
+
+
+def test_a_plan_that_fails_leaves_the_others_theirs(tmp_path: Path) -> None:
+    """Of one device the suite names nothing."""
+    bad = write_device(tmp_path, backends=("onnxruntime", "onnxrunt"))
+    answer = invoke(tmp_path, "plan", "smoke", "--device", bad, "--device", "localhost")
+    assert answer.code == EXIT_USAGE
+    assert "harness: bench: " in answer.err
+    assert "the agent has no backend 'onnxrunt'" in answer.err
+    assert "smoke on localhost" in answer.out

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from harness import __version__, arguments, cli, errors, verbs
+from harness.model.site import LEASE_FOLDER
 from harness.options import TOTAL_SCOPES, Options, PowerLog
 from tests.support.host_side import ROOT, invoke, runs_of
 
@@ -62,7 +63,7 @@ def test_everything_that_is_said_arrives() -> None:
 
 def test_an_address_arrives_with_its_one_device() -> None:
     options = options_of("doctor", "--device", "jetson-nano", "--host", "me@192.0.2.1", "--cache", "cache")
-    assert (options.devices, options.device, options.host) == (("jetson-nano",), "jetson-nano", "me@192.0.2.1")
+    assert (options.devices, options.host) == (("jetson-nano",), "me@192.0.2.1")
 
 
 @pytest.mark.parametrize(
@@ -193,6 +194,12 @@ def test_the_data_folder_is_the_options_then_the_environments_then_the_caches() 
     assert (environment.data, environment.data_named) == (Path("environment"), True)
     cache = options_of("run", "--cache", "cache", HARNESS_DATA="")
     assert (cache.data, cache.data_named) == (Path("cache/data"), False)
+
+
+def test_the_lease_of_this_machine_is_all_its_logins_unless_the_environment_says_otherwise() -> None:
+    assert options_of("run", "--cache", "cache").leases == Path(LEASE_FOLDER)
+    assert options_of("run", "--cache", "cache", HARNESS_LEASES="").leases == Path(LEASE_FOLDER)
+    assert options_of("run", "--cache", "cache", HARNESS_LEASES="mine").leases == Path.cwd() / "mine"
 
 
 def test_a_user_without_a_home_is_asked_for_a_cache(monkeypatch: pytest.MonkeyPatch) -> None:

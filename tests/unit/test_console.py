@@ -62,9 +62,10 @@ def test_a_title_with_markup_or_an_emojis_name_stays_so(capsys: pytest.CaptureFi
 def test_a_resumed_run_says_once_how_many_trials_were_there(capsys: pytest.CaptureFixture[str]) -> None:
     planned = plan(launches=3)
     with console.RunView() as view:
+        board = view.board("")
         for number, one in enumerate(planned.trials[2:], start=2):
-            view(Progress(number, 3, CASE, one, None, 2))
-            view(Progress(number + 1, 3, CASE, one, trial(status="failed", message="it died\nTraceback"), 2))
+            board(Progress(number, 3, CASE, one, None, 2))
+            board(Progress(number + 1, 3, CASE, one, trial(status="failed", message="it died\nTraceback"), 2))
     said = capsys.readouterr()
     assert said.out == ""
     assert said.err.count("going on with an interrupted run: 2 of 3 trials are there") == 1

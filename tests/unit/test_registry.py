@@ -123,7 +123,8 @@ def test_a_device_without_a_site_is_this_machine(tmp_path: Path) -> None:
 
 def test_a_registered_device_is_at_the_site_of_its_name(tmp_path: Path) -> None:
     (target,) = registry.targets(options(tmp_path, "jetson-nano"))
-    assert target == registry.Target(registry.load_device("jetson-nano"), Site("jetson-nano", "me@192.0.2.1"))
+    site = Site("jetson-nano", "me@192.0.2.1")
+    assert target == registry.Target(registry.load_device("jetson-nano"), site, "jetson-nano.toml")
 
 
 def test_a_site_of_a_kind_is_a_device_of_its_own(tmp_path: Path) -> None:
@@ -169,7 +170,7 @@ def test_an_address_on_the_command_line_replaces_that_of_the_site(tmp_path: Path
 
 def test_the_harness_may_run_on_the_board_itself(tmp_path: Path) -> None:
     (target,) = registry.targets(options(tmp_path, "jetson-nano", host=registry.HERE))
-    assert target == registry.Target(registry.load_device("jetson-nano"), None)
+    assert target == registry.Target(registry.load_device("jetson-nano"), None, "jetson-nano.toml")
 
 
 @pytest.mark.parametrize(
@@ -180,6 +181,8 @@ def test_the_harness_may_run_on_the_board_itself(tmp_path: Path) -> None:
         ("me@ here", "address 'me@ here' is not user@host"),
         ("me@", "address 'me@' is not user@host"),
         ("me@here:2222", "address 'me@here:2222' holds a port; write me@here and, in sites.toml, port = 2222"),
+        ("me@[2001:db8::1]", r"address 'me@\[2001:db8::1\]': write an IPv6 address without its brackets"),
+        ("me@[2001:db8::1]:22", r"and a port in sites.toml \(port = N\)"),
     ],
 )
 def test_an_address_that_is_none_is_refused(tmp_path: Path, host: str, said: str) -> None:
@@ -197,6 +200,13 @@ def test_a_board_without_an_address_says_how_to_give_one(tmp_path: Path) -> None
     nowhere = dataclasses.replace(options(tmp_path, "jetson-tx2", sites=None), sites=None)
     with pytest.raises(UsageError, match=r"or name a file with --sites; or, where"):
         registry.targets(nowhere)
+
+
+def test_what_is_not_to_be_reached_needs_no_address(tmp_path: Path) -> None:
+    """And two that would be one machine are two plans."""
+    found = registry.targets(options(tmp_path, "jetson-tx2", "jetson-tx1", "jetson-nano"), reached=False)
+    assert [target.name for target in found] == ["jetson-tx2", "jetson-tx1", "jetson-nano"]
+    assert [target.site for target in found] == [None, None, Site("jetson-nano", "me@192.0.2.1")]
 
 
 def test_sites_of_its_kind_are_named(tmp_path: Path) -> None:
@@ -258,6 +268,15 @@ def test_a_power_mode_that_the_device_does_not_list_is_refused(tmp_path: Path) -
         ("schema = 1\n[a]\naddress = 'x'\nport = 70000\n", r"sites\.toml: a: port 70000 is not 1 to 65535"),
         ("schema = 1\n[a]\naddress = 'x'\nfolder = ''\n", r"sites\.toml: a: folder '' is not a folder"),
         ("schema = 1\n[a]\naddress = 'x'\nlease_folder = '-x'\n", r"sites\.toml: a: lease_folder '-x' is not a folder"),
+        ("schema = 1\n[a]\naddress = 'x'\nlease_folder = '~/x'\n", "lease_folder '~/x' is another one for each login"),
+        ("schema = 1\n[a]\naddress = 'x'\nlease_folder = 'x'\n", "another one for each login; write the whole path"),
+        (
+            "schema = 1\n[a]\naddress = 'x'\nfolder = '~you/x'\n",
+            "folder '~you/x' cannot be found there; write ~/FOLDER",
+        ),
+        ("schema = 1\n[a]\naddress = 'x'\npython = ''\n", "a: python '' is not an interpreter on the board"),
+        ("schema = 1\n['a/b']\naddress = 'x'\n", "'a/b' cannot be a board's name: files are named after it"),
+        ('schema = 1\n["a\\u001b"]\naddress = "x"\n', r"'a\\x1b' cannot be a board's name"),
         ("schema = 1\n[localhost]\naddress = 'x'\n", "localhost is this machine, and has no address; give the other"),
         (
             "schema = 1\n[jetson-nano]\naddress = 'x'\ndevice = 'jetson-tx2'\n",

@@ -9,6 +9,8 @@ import os
 import tempfile
 import time
 
+from . import apart, engine_cache
+
 # Inferences under the profiler after the first, which allocates.
 PROFILED = 4
 CPU, CUDA, TENSORRT = "CPUExecutionProvider", "CUDAExecutionProvider", "TensorrtExecutionProvider"
@@ -89,10 +91,76 @@ class OnnxRuntimeCuda(OnnxRuntime):
 
 
 class OnnxRuntimeTensorRt(OnnxRuntime):
-    """Subgraphs as TensorRT engines, built at the first inference and kept beside the artifact."""
+    """Subgraphs as TensorRT engines, built by the first session over them, or its first inference, and kept beside the
+    artifact: by a session of another process, so that none that is measured builds them. `build` stands in, in tests.
+
+    That the provider finds its engines again was never tried on a board; its own documentation says so.
+    """
 
     name = "onnxruntime-tensorrt"
     provider = TENSORRT
+
+    def __init__(self, build=None):
+        self._build = build or (lambda asked: apart.run(__name__, "run_once", asked))
+        self._engines = None
+
+    def prepare(self, artifact, options, inputs=None):
+        """Run the model once in a process of its own, unless that was done before. Returns whether it was done now.
+
+        inputs: an .npz of what it is run on; the engines are for their shapes. What went wrong stands in the facts of
+        the session: it may do without, and if not says more.
+        """
+        key = self._key(artifact, options, inputs)
+        path, folder = engine_cache.path_of(artifact, key), engines_of(artifact)
+        kept = engine_cache.read(path, key)
+        if kept is not None and set(kept[0]["files"]) <= set(_files(folder)):
+            self._engines = kept[0]
+            return False
+        begin = time.perf_counter()
+        status, said = self._build({"artifact": artifact, "options": options, "inputs": inputs, "backend": self.name})
+        if status:
+            self._engines = {"not_built": said or "it died of signal {}".format(-status)}
+            return True
+        self._engines = {"build_s": time.perf_counter() - begin, "files": _files(folder)}
+        engine_cache.write(path, key, self._engines, b"")
+        return True
+
+    def load(self, artifact, options):
+        """As of OnnxRuntime; facts of a session tell of its engines where they were prepared."""
+        session = OnnxRuntime.load(self, artifact, options)
+        session.engines = self._engines
+        return session
+
+    def _key(self, artifact, options, inputs):
+        from ..outputs import file_sha256
+
+        # The engines' names say for which GPU they are: the provider itself builds others for another one.
+        return {
+            "artifact_sha256": file_sha256(artifact),
+            "inputs_sha256": None if inputs is None else file_sha256(inputs),
+            "options": options,
+            "versions": self.versions(),
+        }
+
+
+def run_once(asked):
+    """The work of `prepare`: a session, and one inference where there is something to run it on."""
+    from .. import backends, outputs, tables
+
+    backend = tables.resolve(backends.TABLE, "backend", asked["backend"])()
+    session = OnnxRuntime.load(backend, asked["artifact"], asked["options"])
+    if asked["inputs"] is not None:
+        session.bind(outputs.load_inputs(asked["inputs"]))
+        session.step()
+
+
+def engines_of(artifact):
+    """Where the TensorRT provider keeps its engines: beside the artifact, and removed with it."""
+    return os.path.join(os.path.dirname(os.path.abspath(artifact)), "engines", "onnxruntime")
+
+
+def _files(folder):
+    return sorted(os.listdir(folder)) if os.path.isdir(folder) else []
 
 
 def missing_provider(provider, version, available):
@@ -117,7 +185,7 @@ def providers_for(provider, artifact, options, version):
         # What is called fp32 is to be fp32; before that version there is no such switch.
         own[CUDA] = {"use_tf32": "0"}
     if provider == TENSORRT:
-        folder = os.path.join(os.path.dirname(os.path.abspath(artifact)), "engines", "onnxruntime")
+        folder = engines_of(artifact)
         os.makedirs(folder, exist_ok=True)
         own[TENSORRT] = {
             # "True": what every version reads.
@@ -192,6 +260,7 @@ class OnnxSession:
         self._names = [output.name for output in self._session.get_outputs()]
         self._inputs = {}
         self._outputs = []
+        self.engines = None
 
     def input_names(self):
         """Names that `bind` takes."""
@@ -217,6 +286,8 @@ class OnnxSession:
         }
         if found["providers"] != [CPU]:
             found["provider_options"] = self._session.get_provider_options()
+        if self.engines is not None:
+            found["engine"] = self.engines
         return found
 
     def close(self):

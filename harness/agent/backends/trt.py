@@ -25,6 +25,8 @@ class TensorRt:
 
     def __init__(self, find=importlib.import_module, open_runtime=cuda.open_runtime, build=trt_build.in_child):
         self._find, self._open_runtime, self._build = find, open_runtime, build
+        # What `prepare` has read and checked, for the `load` that follows: (what it is for, facts, engine).
+        self._ready = None
 
     def why_unavailable(self):
         """None where TensorRT, numpy and a CUDA device are there and the version knows the precision; else why not."""
@@ -46,27 +48,32 @@ class TensorRt:
         return dict(found, gpu=runtime.describe()["name"], **runtime.versions())
 
     def load(self, artifact, options):
-        """A session over the file `artifact`; its engine is built first where none is kept.
+        """A session over the file `artifact`: of the engine that was prepared just now, else of one read or built.
 
         options: shapes (by input), calibration (a .npz on the board, for int8), workspace_bytes.
         """
+        if self._ready is None or self._ready[0] != (artifact, options):
+            self.prepare(artifact, options)
+        (_, facts, engine), self._ready = self._ready, None
+        return EngineSession(self._find("tensorrt"), self._open_runtime(), engine, facts)
+
+    def prepare(self, artifact, options, _inputs=None):
+        """Build and keep the engine unless it is there, and check it. Returns whether it was built now.
+
+        Hashing a large model takes longer than loading its engine, so what was checked is held for `load`.
+        """
         path, key = self._entry(artifact, options)
-        self.prepare(artifact, options)
         found = engine_cache.read(path, key)
+        built = found is None
+        if built:
+            self._build(artifact, _build_options(self.precision, options), path, key)
+            found = engine_cache.read(path, key)
         if found is None:
             raise trt_build.BuildFailed(
                 "the engine that was just built cannot be read at {}; is the disk full?".format(path)
             )
-        facts, engine = found
-        return EngineSession(self._find("tensorrt"), self._open_runtime(), engine, facts)
-
-    def prepare(self, artifact, options):
-        """Build and keep the engine unless it is there. Returns whether it was built now."""
-        path, key = self._entry(artifact, options)
-        if engine_cache.read(path, key) is not None:
-            return False
-        self._build(artifact, _build_options(self.precision, options), path, key)
-        return True
+        self._ready = ((artifact, dict(options)),) + found
+        return built
 
     def profile(self, artifact, options, arrays):
         """What TensorRT executed in one inference, by its own profiler and inspector; as of OnnxRuntime.profile."""

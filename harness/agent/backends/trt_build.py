@@ -6,15 +6,11 @@ flags; from 11 on it is the file's, and there is no flag.
 The builder takes a gigabyte and may crash: in a process of its own neither reaches the measured one.
 """
 
-import ctypes
 import importlib
-import json
 import os
-import subprocess
-import sys
 import time
 
-from . import cuda, engine_cache
+from . import apart, cuda, engine_cache
 
 # Raised where the same key would give another engine.
 REVISION = 1
@@ -22,7 +18,6 @@ REVISION = 1
 WORKSPACE_BYTES = 1 << 28
 # of ILogger.Severity: 0 internal error, 1 error
 WORST = 1
-_KILL_WITH_PARENT = 1  # PR_SET_PDEATHSIG
 NO_FLAGS = (
     "TensorRT {version} takes an engine's precision from the file alone (it has no {flag} flag): give it a file in "
     "{name} and ask for the backend tensorrt: {file}"
@@ -35,6 +30,8 @@ FILES = {
 
 class BuildFailed(RuntimeError):
     """No engine came out; the text says why, in the parser's and the builder's own words."""
+
+    told = True  # to a reader, as it is
 
 
 def messages(trt):
@@ -226,47 +223,22 @@ def _calibrator(trt, config, profile, network, asked):
     return made
 
 
-_START = """
-import importlib, sys
-sys.path.insert(0, sys.argv[1])
-importlib.import_module(sys.argv[2]).child(sys.argv[3])
-"""
-
-
 def in_child(artifact, options, path, key):
     """Build in a process of its own and keep the engine at `path`. BuildFailed with what that process said."""
-    asked = json.dumps({"artifact": artifact, "options": options, "path": path, "key": key})
-    # This package lies in an archive or a checkout: its module's name and place lead to what must be importable.
-    root = os.path.abspath(__file__)
-    for _ in __name__.split("."):
-        root = os.path.dirname(root)
-    command = [sys.executable, "-c", _START, root, __name__, asked]
-    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
-    said = process.communicate()[0].decode("utf-8", "replace").strip()
-    if process.returncode < 0:
+    asked = {"artifact": artifact, "options": options, "path": path, "key": key}
+    status, said = apart.run(__name__, "keep", asked)
+    if status < 0:
         raise BuildFailed(
             "the building of the engine died of signal {}, perhaps for want of memory: close other programs, add swap, "
-            "or set the option workspace_bytes".format(-process.returncode)
+            "or set the option workspace_bytes".format(-status)
         )
-    if process.returncode:
-        raise BuildFailed(said or "the building of the engine ended with status {}".format(process.returncode))
+    if status:
+        raise BuildFailed(said or "the building of the engine ended with status {}".format(status))
 
 
-def child(asked):
-    """The process of `in_child`: writes the entry, or its error to the pipe that was its stdout."""
-    ctypes.CDLL(None).prctl(_KILL_WITH_PARENT, 9)
-    reply = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)
-    asked = json.loads(asked)
-    try:
-        begin = time.perf_counter()
-        engine, facts = build(
-            importlib.import_module("tensorrt"), asked["artifact"], asked["options"], cuda.open_runtime
-        )
-        facts["build_s"] = time.perf_counter() - begin
-        engine_cache.write(asked["path"], asked["key"], facts, engine)
-    except Exception as error:  # noqa: BLE001  # whatever stopped it is for the parent to tell
-        reply.write("{}: {}".format(type(error).__name__, error) if not isinstance(error, BuildFailed) else str(error))
-        reply.close()
-        # Destructors of a library that just failed may crash, and hide the reason.
-        os._exit(1)
+def keep(asked):
+    """The work of `in_child`: build, and write the entry."""
+    begin = time.perf_counter()
+    engine, facts = build(importlib.import_module("tensorrt"), asked["artifact"], asked["options"], cuda.open_runtime)
+    facts["build_s"] = time.perf_counter() - begin
+    engine_cache.write(asked["path"], asked["key"], facts, engine)

@@ -178,11 +178,37 @@ def test_a_damaged_engine_is_built_again(bench: TensorRtBoard, tmp_path: Path, d
     content = bytearray(entry.read_bytes())
     content[-1] ^= 1 if damage == "turned" else 0
     entry.write_bytes({"cut": content[:-9], "emptied": b"", "head": b"{}\n" + content}.get(damage, content))
-    session = backend.load(bench.artifact, {"threads": 1})
+    session = bench.backend().load(bench.artifact, {"threads": 1})
     session.bind({"image": IMAGE})
     session.step()
     np.testing.assert_array_equal(session.outputs()[0], expected(bench.artifact, IMAGE))
     assert len(bench.world.built) == 2
+
+
+def test_loading_what_was_prepared_reads_and_hashes_nothing(bench: TensorRtBoard, tmp_path: Path) -> None:
+    """It would be timed as the loading of the model: a gigabyte of ONNX takes a board seconds."""
+    backend = bench.backend()
+    bench.backend().prepare(bench.artifact, {"threads": 1})
+    assert not backend.prepare(bench.artifact, {"threads": 1})
+    answer = expected(bench.artifact, IMAGE)
+    Path(bench.artifact).unlink()
+    (entry,) = (tmp_path / "engines").iterdir()
+    entry.unlink()
+    session = backend.load(bench.artifact, {"threads": 1})
+    session.bind({"image": IMAGE})
+    session.step()
+    np.testing.assert_array_equal(session.outputs()[0], answer)
+    # Once: a later one must not be of a file that changed meanwhile.
+    with pytest.raises(FileNotFoundError):
+        backend.load(bench.artifact, {"threads": 1})
+
+
+def test_what_was_prepared_otherwise_is_not_loaded(tmp_path: Path) -> None:
+    bench = TensorRtBoard(tmp_path, "10.3")
+    backend = bench.backend()
+    backend.prepare(bench.artifact, {"threads": 1})
+    session = backend.load(bench.artifact, {"threads": 1, "shapes": {"image": [2, 3, 8, 8]}})
+    assert session.facts()["engine"]["shapes"] == {"image": [2, 3, 8, 8]}
 
 
 def test_an_engine_that_the_runtime_refuses_says_why(tmp_path: Path) -> None:

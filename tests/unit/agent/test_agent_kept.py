@@ -31,7 +31,6 @@ def folder(tmp_path: Path) -> Path:
     write(board / "trials/run-1/t0/result.json", 5)
     write(board / "trials/run-1/t0/samples", 7)
     write(board / "trials/run-1/t1/script.json", 3)
-    write(board / "engines/e.plan", 30)
     # Of these nothing may be touched: what was found of the board's state must be put back from it.
     write(board / "clocks.conf", 1)
     write(board / "leases/1.lease.json", 1)
@@ -48,7 +47,6 @@ def test_what_is_listed_and_what_is_not(folder: Path) -> None:
         f"agent-{HASH}.pyz": "agent",
         f"artifacts/{HASH}": "artifacts",
         "inputs/a.npz": "inputs",
-        "engines/e.plan": "engines",
         "trials/run-1": "trials",
     }
     assert found["inputs/a.npz"]["bytes"] == 20
@@ -71,6 +69,43 @@ def test_the_agent_that_asks_is_no_left_over(folder: Path) -> None:
     assert f"agent-{HASH}.pyz" not in entries(folder, str(folder / f"agent-{HASH}.pyz"))
 
 
+@pytest.mark.parametrize("rest", [".pyz.partial", ".pyz.123.partial", ".123.partial"])
+def test_an_agent_that_did_not_arrive_whole_is_a_left_over(folder: Path, rest: str) -> None:
+    write(folder / f"agent-{HASH}{rest}", 4)
+    assert entries(folder)[f"agent-{HASH}{rest}"]["kind"] == "agent"
+    assert kept.remove(str(folder), [f"agent-{HASH}{rest}"])["failed"] == []
+
+
+def test_what_clocks_were_goes_once_nothing_is_owed(folder: Path) -> None:
+    names = ["jetson_clocks.boot", "jetson_clocks.store"]
+    for name in names:
+        write(folder / name, 9, age_s=float(len(name)))
+    assert [one["name"] for one in kept.listing(str(folder)) if one["kind"] == "state"] == names[::-1]
+    leases = folder.parent / "lease"
+    leases.mkdir()
+    entry = {"run": "r", "who": "you", "since_utc": "", "holder": None, "children": [], "board": str(folder)}
+    left = leases / f"old{lease.SUFFIX}"
+    left.write_text(json.dumps({**entry, "found": {"clocks": "free"}}))
+    (_, answer) = served(folder, json.dumps(names) + "\n", str(leases))
+    # There is no jetson_clocks here to put them back.
+    assert answer["removed"] == []
+    assert {name: reason.partition(" from it")[0] for name, reason in answer["failed"]} == dict.fromkeys(
+        names, "the clocks are still to be put back"
+    )
+    left.unlink()
+    (_, answer) = served(folder, json.dumps(names) + "\n", str(leases))
+    assert answer == {"removed": names, "failed": []}
+    # Which taking the lease may have seen to before.
+    assert kept.remove(str(folder), names) == {"removed": names, "failed": []}
+
+
+def test_a_lease_that_cannot_be_taken_is_told(folder: Path) -> None:
+    write(folder.parent / "file", 1)
+    (_, answer) = served(folder, '["inputs/a.npz"]\n', str(folder.parent / "file"))
+    assert "file" in answer["refused"]
+    assert (folder / "inputs/a.npz").exists()
+
+
 def test_an_empty_board_holds_nothing(tmp_path: Path) -> None:
     assert kept.listing(str(tmp_path)) == []
 
@@ -78,7 +113,7 @@ def test_an_empty_board_holds_nothing(tmp_path: Path) -> None:
 def test_what_is_named_is_removed_whole(folder: Path) -> None:
     answer = kept.remove(str(folder), ["trials/run-1", "inputs/a.npz"])
     assert answer == {"removed": ["trials/run-1", "inputs/a.npz"], "failed": []}
-    assert set(entries(folder)) == {f"agent-{HASH}.pyz", f"artifacts/{HASH}", "engines/e.plan"}
+    assert set(entries(folder)) == {f"agent-{HASH}.pyz", f"artifacts/{HASH}"}
 
 
 @pytest.mark.parametrize(
@@ -107,7 +142,7 @@ def served(folder: Path, asked: str, leases: str = "") -> list[dict[str, Any]]:
 
 def test_a_host_that_only_looks_removes_nothing(folder: Path) -> None:
     (listed,) = served(folder, "")
-    assert len(listed["kept"]) == 5
+    assert len(listed["kept"]) == 4
 
 
 def test_names_are_removed_under_the_lease(folder: Path) -> None:

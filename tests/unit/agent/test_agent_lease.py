@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from harness.agent import lease
+from harness.agent import entries, lease
 from harness.board import pack
 from tests.support.agent_side import ended, tree
 
@@ -69,6 +69,12 @@ def leave_behind(folder: str, root: str, holder: dict[str, Any] | None, **entrie
     }
     path.write_text(json.dumps(entry))
     return path
+
+
+def leave_no_holder(folder: str) -> None:
+    """As if every holder that is noted had ended; what they owe stays."""
+    for path in Path(folder).iterdir():
+        path.write_text(json.dumps({**json.loads(path.read_text()), "holder": None}))
 
 
 def gone(root: str) -> dict[str, Any]:
@@ -148,12 +154,122 @@ def test_a_holder_that_nobody_has_buried_yet_is_dead(folder: str, root: str) -> 
     process.wait()
 
 
-@pytest.mark.parametrize("text", ["", "[]", '{"holder": 1}', '{"run": "x"}'])
-def test_what_is_no_entry_holds_nothing(folder: str, root: str, text: str) -> None:
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("", "not JSON"),
+        ("[]", "not an object"),
+        ("[" * 50000, "not JSON"),
+        (b"\xff", "not JSON"),
+        ('{"holder": 1}', "board, child, found, holder, run, since_utc, who of another form"),
+    ],
+)
+def test_what_is_no_entry_holds_nothing_and_is_named(folder: str, root: str, text: str | bytes, why: str) -> None:
     Path(folder).mkdir()
-    (Path(folder) / f"odd{lease.SUFFIX}").write_text(text)
-    (Path(folder) / "0-1.lease.json.partial").write_text("{")
-    take(folder, root)
+    odd = Path(folder) / f"odd{lease.SUFFIX}"
+    odd.write_bytes(text if isinstance(text, bytes) else text.encode())
+    assert take(folder, root)[1] == [f"{odd} is no lease ({why}) and was passed over: remove it"]
+    assert odd.exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("run", 3),
+        ("who", "me\x1b[2J"),
+        ("since_utc", None),
+        ("holder", {"pid": 1}),
+        ("holder", {"pid": "1", "started_ticks": 1, "boot_id": "boot-1"}),
+        ("holder", {"pid": -1, "started_ticks": 1, "boot_id": "boot-1"}),
+        ("children", [{"pid": True, "started_ticks": 1, "boot_id": "boot-1"}]),
+        ("children", [None]),
+        ("children", None),
+        ("children", [{"pid": 1, "started_ticks": 1.5, "boot_id": "boot-1"}]),
+        ("children", [{"pid": 1, "started_ticks": 1, "boot_id": 1}]),
+        ("board", ["/board"]),
+        ("found", None),
+    ],
+)
+def test_an_entry_of_another_form_is_none(folder: str, root: str, name: str, value: Any) -> None:
+    path = leave_behind(folder, root, None)
+    path.write_text(json.dumps({**json.loads(path.read_text()), name: value}))
+    assert take(folder, root)[1] == [f"{path} is no lease ({name} of another form) and was passed over: remove it"]
+
+
+@pytest.mark.parametrize("kind", ["pipe", "link", "folder"])
+def test_what_is_no_file_is_not_waited_for_nor_followed(folder: str, root: str, tmp_path: Path, kind: str) -> None:
+    elsewhere = leave_behind(str(tmp_path / "elsewhere"), root, None)
+    Path(folder).mkdir()
+    odd = Path(folder) / f"odd{lease.SUFFIX}"
+    if kind == "pipe":
+        os.mkfifo(odd)
+    elif kind == "link":
+        odd.symlink_to(elsewhere)
+    else:
+        odd.mkdir()
+    said = "a link" if kind == "link" else "not a file"
+    assert take(folder, root)[1] == [f"{odd} is no lease ({said}) and was passed over: remove it"]
+
+
+def test_what_a_killed_process_was_writing_is_swept_away(folder: str, root: str) -> None:
+    Path(folder).mkdir()
+    for name in (f"0-1{lease.SUFFIX}.x{entries.PARTIAL}", f"mine{entries.PARTIAL}"):
+        (Path(folder) / name).write_text("{")
+    held, _ = take(folder, root)
+    assert {path.name for path in Path(folder).iterdir()} == {f"mine{entries.PARTIAL}", Path(held.path).name}
+
+
+def test_a_link_in_the_place_of_what_is_written_leads_nowhere(folder: str, root: str, tmp_path: Path) -> None:
+    """Whoever may write in the folder must not choose what this login writes to."""
+    victim = tmp_path / "victim"
+    victim.write_text("precious")
+    Path(folder).mkdir()
+    name = f"{os.geteuid()}-{os.getpid()}{lease.SUFFIX}"
+    for place in (name, name + ".partial"):
+        (Path(folder) / place).symlink_to(victim)
+    held, _ = take(folder, root)
+    held.note(found={"governor": "ondemand"})
+    assert victim.read_text() == "precious"
+    assert json.loads(Path(held.path).read_text())["found"] == {"governor": "ondemand"}
+
+
+def test_a_link_in_the_place_of_the_folder_is_refused(folder: str, root: str, tmp_path: Path) -> None:
+    victim = tmp_path / "victim"
+    victim.mkdir(0o700)
+    Path(folder).symlink_to(victim)
+    with pytest.raises(NotADirectoryError, match="leases"):
+        take(folder, root)
+    assert victim.stat().st_mode & 0o7777 == 0o700
+
+
+@pytest.fixture
+def closed_umask() -> Iterator[None]:
+    before = os.umask(0o077)
+    yield
+    os.umask(before)
+
+
+@pytest.mark.usefixtures("closed_umask")
+def test_every_login_may_read_who_holds_the_board(folder: str, root: str) -> None:
+    held, _ = take(folder, root)
+    held.note(found={"governor": "ondemand"})
+    assert Path(held.path).stat().st_mode & 0o7777 == 0o644
+    assert Path(folder).stat().st_mode & 0o7777 == 0o1777
+
+
+def test_who_has_the_board_is_told_without_taking_it(folder: str, root: str) -> None:
+    assert lease.holder(folder, root) is None
+    assert not Path(folder).exists()
+    path = leave_behind(folder, root, None, found={"governor": "ondemand"})
+    before = path.read_text()
+    assert lease.holder(folder, root) == {
+        "who": "them@there",
+        "since_utc": "2026-11-21 10:00:00Z",
+        "run": "theirs",
+    }
+    (Path(root) / BOOT).write_text("boot-2\n")
+    assert lease.holder(folder, root) is None  # nor is anything put back
+    assert (path.read_text(), (Path(root) / GOVERNOR).read_text()) == (before, "performance\n")
 
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path, root: str) -> None:
@@ -203,9 +319,62 @@ def test_the_state_that_a_dead_holder_left_is_put_back(folder: str, root: str) -
 def test_what_cannot_be_put_back_is_said(folder: str, root: str) -> None:
     path = leave_behind(folder, root, gone(root), found={"governor": "ondemand"})
     shutil.rmtree(Path(root) / POLICY)
+    governor = (Path(root) / GOVERNOR).parent
     (told,) = take(folder, root)[1]
     assert told.startswith("governor could not be put back: ")
-    assert not path.exists()
+    assert told.endswith("; it is tried again the next time that the board is taken")
+    assert json.loads(path.read_text())["found"] == {"governor": "ondemand"}
+    # And so it is, as soon as it can be: by whoever takes the board next.
+    tree(Path(root), {GOVERNOR: "performance\n", f"{POLICY}/scaling_available_governors": "ondemand performance"})
+    leave_no_holder(folder)
+    assert take(folder, root)[1] == []
+    assert ((governor / "scaling_governor").read_text(), path.exists()) == ("ondemand", False)
+
+
+def test_only_what_failed_stays_to_be_put_back(folder: str, root: str) -> None:
+    held, _ = take(folder, root)
+    held.note(found={"governor": "ondemand", "clocks": "free"}, child=gone(root))
+    (told,) = lease.release(held.path, root)
+    assert told.startswith("clocks could not be put back: ")
+    entry = json.loads(Path(held.path).read_text())
+    assert (entry["found"], entry["holder"], entry["children"]) == ({"clocks": "free"}, None, [])
+    assert lease.owed(folder, "/board") == {"clocks"}
+    assert lease.owed(folder, "/elsewhere") == set()
+    # Nobody holds it any more, and what is owed is not forgotten by the next lease of the same process.
+    assert lease.holder(folder, root) is None
+    again, _ = take(folder, root)
+    assert again.path != held.path
+    assert lease.release(again.path, root) == []
+    assert lease.owed(folder, "/board") == {"clocks"}
+
+
+def test_a_state_that_another_version_told_keeps_nobody_from_the_board(folder: str, root: str) -> None:
+    path = leave_behind(folder, root, gone(root), found={"governor": ["ondemand"]})
+    (told,) = take(folder, root)[1]
+    assert told.startswith(f"{path} tells the state in a form that is not known here (")
+    assert path.exists()
+
+
+def test_what_could_not_be_put_back_is_not_touched_while_another_measures(folder: str, root: str) -> None:
+    """The guard comes after its steward, and whoever is refused after the holder: neither may change the state."""
+    path = leave_behind(folder, root, None, found={"governor": "ondemand"})
+    entry = json.loads(path.read_text())
+    path.write_text(json.dumps({**entry, "holder": None}))
+    other = Path(folder) / f"zzz{lease.SUFFIX}"
+    other.write_text(json.dumps({**entry, "found": {}}))
+    assert lease.release(str(path), root) == []
+    with pytest.raises(lease.Busy):
+        take(folder, root)
+    assert (Path(root) / GOVERNOR).read_text() == "performance\n"
+
+
+def test_of_two_left_states_the_older_is_the_one_that_was_found(folder: str, root: str) -> None:
+    path = leave_behind(folder, root, gone(root), found={"governor": "ondemand"})
+    later = {**json.loads(path.read_text()), "since_utc": "2026-11-21 11:00:00Z", "found": {"governor": "performance"}}
+    for name in ("aaa", "zzz"):
+        (Path(folder) / f"{name}{lease.SUFFIX}").write_text(json.dumps(later))
+    take(folder, root)
+    assert (Path(root) / GOVERNOR).read_text() == "ondemand"
 
 
 def test_the_trial_of_a_dead_holder_is_ended_before_anything_else(
@@ -262,6 +431,25 @@ def open_folder() -> Iterator[Path]:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="another login is needed: run as root")
+def test_what_another_login_lets_nobody_read_may_be_held(open_folder: Path) -> None:
+    folder = open_folder / "leases"
+    path = leave_behind(str(folder), "/", None)
+    path.chmod(0o600)
+    os.utime(path, (0.0, 0.0))
+    folder.chmod(0o1777)
+    os.seteuid(NOBODY)
+    try:
+        with pytest.raises(lease.Busy) as caught:
+            take(str(folder), "/")
+        found = lease.holder(str(folder), "/")
+    finally:
+        os.seteuid(0)
+    who = f"root (whose lease {path} no other login may read: let root remove it if that run is over)"
+    assert str(caught.value) == f"{who} has been measuring on it since 1970-01-01 00:00:00Z (run unknown)"
+    assert found == {"who": who, "since_utc": "1970-01-01 00:00:00Z", "run": "unknown"}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="another login is needed: run as root")
 def test_what_another_login_left_is_only_told_of(open_folder: Path, root: str) -> None:
     folder = open_folder / "leases"
     path = leave_behind(str(folder), "/", gone("/"), found={"governor": "ondemand"})
@@ -272,7 +460,7 @@ def test_what_another_login_left_is_only_told_of(open_folder: Path, root: str) -
         lease.release(held.path, "/")
     finally:
         os.seteuid(0)
-    assert told == [f"them@there left a stale lease ({path}) that only they or root can clear away"]
+    assert told == [f"them@there left a stale lease ({path}) that only they can clear away"]
     assert path.exists()
     # Root's is free of that bound.
     assert take(str(folder), root)[1] == []

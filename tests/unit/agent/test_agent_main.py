@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from harness.agent import lease
 from harness.agent.main import Agent
 from harness.agent.window import UPDATE_PERIODS
 from harness.board import pack
@@ -107,6 +108,16 @@ def test_a_board_is_examined_without_being_changed(agent: Agent, tmp_path: Path)
     assert found["state"]["fan"]["why_unavailable"]
     assert found["disk_free_bytes"] > 0
     assert (tmp_path / "root" / policy / "scaling_governor").read_text() == "ondemand"
+
+
+def test_who_has_the_board_is_told_to_whoever_asks(agent: Agent, tmp_path: Path) -> None:
+    leases = str(tmp_path / "leases")
+    assert ask(agent, "holder", lease_folder=leases) == {"holder": None}
+    held, _ = lease.take(leases, "/", "run-1", "you@host", "/board")
+    found = ask(agent, "holder", lease_folder=leases)["holder"]
+    assert (found["who"], found["run"], found["since_utc"][-1]) == ("you@host", "run-1", "Z")
+    lease.release(held.path, "/")
+    assert ask(agent, "holder", lease_folder=leases) == {"holder": None}
 
 
 def test_each_mode_is_a_process_of_the_same_archive(tmp_path: Path) -> None:

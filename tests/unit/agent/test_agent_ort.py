@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from harness.agent.backends import apart, ort
 from harness.agent.backends.ort import (
     OnnxRuntime,
     OnnxRuntimeCuda,
@@ -131,6 +132,63 @@ def test_options_may_name_the_providers_but_not_another_first(tmp_path: Path) ->
     ]
     with pytest.raises(ValueError, match="runs TensorrtExecutionProvider first, but its options ask for CUDAExec"):
         providers_for(GPU[1], str(tmp_path / "m.onnx"), asked, (1, 20))
+
+
+class OnTheCpu(OnnxRuntimeTensorRt):
+    """As on a board with the provider, but for the provider."""
+
+    provider = OnnxRuntime.provider
+
+
+def test_engines_are_built_by_another_process_once_for_what_decides_them(tmp_path: Path) -> None:
+    model, engines = str(models.tiny(tmp_path / "tiny.onnx")), tmp_path / "engines" / "onnxruntime"
+    np.savez(tmp_path / "inputs.npz", image=np.zeros((1, 3, 8, 8), np.float32))
+    inputs, asked = str(tmp_path / "inputs.npz"), list[dict]()
+
+    def build(work: dict) -> tuple[int, str]:
+        asked.append(work)
+        engines.mkdir(parents=True, exist_ok=True)
+        (engines / f"{len(asked)}.engine").write_bytes(b"")
+        return 0, ""
+
+    options = {"threads": 1, "fp16": True}
+    backend = OnTheCpu(build)
+    assert backend.prepare(model, options, inputs)
+    assert asked == [{"artifact": model, "options": options, "inputs": inputs, "backend": "onnxruntime-tensorrt"}]
+    facts = backend.load(model, options).engines
+    assert facts is not None
+    assert (facts["files"], facts["build_s"] >= 0) == (["1.engine"], True)
+    later = OnTheCpu(build)
+    assert not later.prepare(model, options, inputs)
+    assert later.load(model, options).engines == facts  # with the time of the one building
+    # What decides an engine, and an engine that was removed, make it be built again.
+    assert OnTheCpu(build).prepare(model, {"threads": 1}, inputs)
+    np.savez(tmp_path / "inputs.npz", image=np.zeros((2, 3, 8, 8), np.float32))
+    assert OnTheCpu(build).prepare(model, options, inputs)
+    (engines / "1.engine").unlink()
+    assert OnTheCpu(build).prepare(model, options, inputs)
+    assert len(asked) == 4
+
+
+@pytest.mark.parametrize(("answer", "said"), [((1, "no room"), "no room"), ((-9, ""), "it died of signal 9")])
+def test_engines_that_were_not_built_beforehand_are_told(tmp_path: Path, answer: tuple, said: str) -> None:
+    model = str(models.tiny(tmp_path / "tiny.onnx"))
+    for _ in range(2):  # and tried again
+        backend = OnTheCpu(lambda _work: answer)
+        assert backend.prepare(model, {"threads": 1}, None)
+        assert backend.load(model, {"threads": 1}).engines == {"not_built": said}
+
+
+def test_the_other_process_runs_the_model_on_what_it_is_given(tmp_path: Path) -> None:
+    """Really one of its own, here with the CPU's provider."""
+    model = str(models.tiny(tmp_path / "tiny.onnx"))
+    inputs = str(tmp_path / "inputs.npz")
+    work = {"artifact": model, "options": {"threads": 1}, "inputs": inputs, "backend": "onnxruntime"}
+    np.savez(inputs, image=np.zeros((1, 3, 8, 8), np.float32))
+    assert apart.run(ort.__name__, "run_once", work) == (0, "")
+    np.savez(inputs, picture=np.zeros((1, 3, 8, 8), np.float32))
+    status, said = apart.run(ort.__name__, "run_once", work)
+    assert (status, "image" in said) == (1, True)
 
 
 def test_on_the_cpu_the_facts_are_providers_and_threads(tmp_path: Path) -> None:

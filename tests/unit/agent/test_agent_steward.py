@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,9 +12,12 @@ from typing import Any
 import pytest
 
 from harness.agent import PROTOCOL, trials, wire
-from harness.errors import AgentError, BoardBusy
+from harness.agent.host import Recalled
+from harness.agent.steward import Steward as StewardItself
+from harness.board import pack
+from harness.errors import AgentError, BoardBusy, DeviceFileError, ReachError
 from tests.support import steward_side
-from tests.support.agent_side import ended, null_script, sha256, working_below
+from tests.support.agent_side import ended, null_script, sha256, tree, working_below
 from tests.support.steward_side import BOOT, PATIENCE_S, Bench, descriptors, gated, script, step
 
 
@@ -182,6 +187,13 @@ def test_what_cannot_be_put_back_is_said(bench: Bench) -> None:
         path.unlink()
     (told,) = steward.ask("leave")["told"]
     assert told.startswith("governor could not be put back: ")
+    # It is kept for whoever takes the board next, also by the guard that comes after.
+    assert ended(steward.pid)
+    (entry,) = bench.entries()
+    assert (entry["holder"], entry["found"]) == (None, {"governor": "ondemand"})
+    tree(bench.root, {"sys/devices/system/cpu/cpufreq/policy0/scaling_governor": "performance\n"})
+    assert bench.take(bench.steward(None), "another")["told"] == []
+    assert bench.governor == "ondemand"
 
 
 def test_what_a_steward_holds_open_does_not_grow(bench: Bench, tmp_path: Path) -> None:
@@ -207,7 +219,7 @@ def test_an_unknown_request_is_an_answer(bench: Bench) -> None:
 
 def test_a_value_that_the_board_does_not_have_is_refused_before_anything_is_set(bench: Bench) -> None:
     steward = bench.steward()
-    with pytest.raises(AgentError, match="governor 'fast' is not on this board; it has "):
+    with pytest.raises(DeviceFileError, match="governor 'fast' is not on this board; it has "):
         steward.ask("control", asked={"governor": "fast"})
     assert bench.governor == "ondemand"
 
@@ -216,7 +228,7 @@ def test_a_lease_that_cannot_be_written_is_an_answer(bench: Bench) -> None:
     bench.leases.parent.mkdir(exist_ok=True)
     bench.leases.write_text("no folder")
     steward = bench.steward(None)
-    with pytest.raises(AgentError, match=r"take: FileExistsError: .*leases"):
+    with pytest.raises(ReachError, match=r"lease cannot be kept \(.*leases.*\): name a folder .*`lease_folder`"):
         bench.take(steward)
     assert steward.ask("leave") == {"told": []}
 
@@ -267,6 +279,43 @@ def test_a_trial_that_ends_because_the_board_goes_down_did_not_fail(bench: Bench
     assert list((bench.trials / "run").iterdir()) == []
 
 
+class GoingDown:
+    """A host's end that hears of the board's end only after the trial's process has ended."""
+
+    def __init__(self) -> None:
+        self.heeded = 0
+
+    def meanwhile(self) -> dict[int, Any]:
+        return {}
+
+    def heed(self, patience_s: float) -> None:
+        assert patience_s > 0
+        self.heeded += 1
+        raise Recalled
+
+
+@pytest.mark.parametrize(
+    ("fail", "kept"),
+    [({}, True), ({"at": 3, "how": "kill"}, False), ({"at": 3, "how": "raise"}, False)],
+)
+def test_a_failure_is_not_kept_before_it_is_clear_that_the_board_stays(
+    bench: Bench, tmp_path: Path, fail: dict[str, Any], kept: bool
+) -> None:
+    """What was measured to its end is, whatever becomes of the board."""
+    host = GoingDown()
+    launch = [sys.executable, str(pack.write(tmp_path))]
+    steward = StewardItself(launch, bench.transport.folder, host)
+    steward.take("run", "me@here", str(bench.leases), 0.0)
+    try:
+        with contextlib.suppress(Recalled):
+            steward.play("one", timed(tmp_path, fail=fail))
+    finally:
+        steward.leave()
+    assert host.heeded == (0 if kept else 1)
+    assert (bench.trials / "run/one" / trials.RESULT).exists() == kept
+    assert working_below(bench.trials) == []
+
+
 def test_a_lost_hosts_trial_is_finished_and_kept_for_it(bench: Bench) -> None:
     first = bench.steward(governor="performance")
     gate, whole = gated(bench)
@@ -306,8 +355,11 @@ def test_the_last_steward_of_the_same_run_is_not_waited_for_for_ever(bench: Benc
     gate, whole = gated(bench)
     first.send("play", trial="one", script=whole)
     gate.reached()
-    with pytest.raises(BoardBusy, match="me@here has been measuring"):
-        bench.take(bench.steward(None), wait_s=0.001)
+    second = bench.steward(None)
+    (said,) = bench.take(second, wait_s=0.001).values()
+    assert said.startswith("me@here has been measuring on it since ")
+    assert second.ask("leave") == {"told": []}
+    assert [entry["holder"]["pid"] for entry in bench.entries()] == [first.pid]
     gate.open()
     assert ended(first.pid, PATIENCE_S)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from harness.agent import trials
-from harness.agent.lease import write_whole
+from harness.agent.entries import write_whole
 
 RESULT = {"replies": [{"ok": True}], "died": None}
 

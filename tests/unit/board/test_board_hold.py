@@ -16,9 +16,19 @@ import pytest
 
 from harness.agent import PROTOCOL, wire
 from harness.board import pack
-from harness.board.hold import FIRST_PAUSE_S, LONGEST_PAUSE_S, LOSSES_MAX, Board, Hold, Patience
+from harness.board.hold import (
+    FIRST_PAUSE_S,
+    LONGEST_PAUSE_S,
+    LOSSES_MAX,
+    REPLY_TIMEOUT_S,
+    TELL_AFTER_S,
+    TRIAL_TIMEOUT_S,
+    Board,
+    Hold,
+    Patience,
+)
 from harness.board.transports import LocalConversation, LocalTransport
-from harness.errors import AgentError, BoardBusy, LinkLost, ReachError
+from harness.errors import AgentError, BoardBusy, DeviceFileError, LinkLost, ReachError
 from harness.model.device import Settle, State
 from tests.support import steward_side
 from tests.support.agent_side import ended, make_board
@@ -82,7 +92,10 @@ class Stand:
         mishap = mishaps.pop(0) if mishaps else None
         if mishap is not None:
             raise mishap
-        return json.dumps({"ok": True, "result": self.answers[request["do"]], "n": request["n"]})
+        answer = self.answers[request["do"]]
+        if isinstance(answer, list):
+            answer = answer.pop(0)
+        return json.dumps({"ok": True, "result": answer, "n": request["n"]})
 
     def close(self, *, at_once: bool = False) -> int | None:
         self.closed += 1
@@ -269,10 +282,119 @@ def test_files_are_sent_until_they_are_there(board: Board, stand: Stand, patienc
     assert stand.requests() == ["hello", "take"] * 3 + ["leave"]
 
 
-def test_a_trial_that_cannot_be_dropped_costs_room_and_no_more(board: Board, stand: Stand, patience: Patience) -> None:
+def test_a_trial_that_cannot_be_dropped_costs_room_and_no_more(
+    board: Board, stand: Stand, patience: Patience, time: Time, told: list[str]
+) -> None:
+    """Nobody is waited for, and the run that goes on needs no other reason to connect."""
     with Hold(board, "run", patience) as hold:
-        stand.mishaps["drop"], stand.starts = [LOST], [AWAY] * 50
+        stand.mishaps["drop"] = [LOST]
         hold.drop("one")
+        hold.drop("two")
+        play(hold)
+        hold.drop(None)
+    assert stand.requests() == ["hello", "take", "drop", "hello", "take", "play", "drop", "leave"]
+    assert (time.slept_s, told) == ([], ["the link broke"])
+
+
+@pytest.mark.parametrize("error", [AWAY, SHUT, LOST, BoardBusy("me@there has been measuring on it")])
+def test_at_the_end_of_a_run_a_board_is_sought_once(
+    board: Board, stand: Stand, patience: Patience, time: Time, told: list[str], error: Exception
+) -> None:
+    """Everything is stored: neither is it waited for, nor has the run failed."""
+    with Hold(board, "run", patience) as hold:
+        stand.mishaps["drop"] = [LOST]
+        hold.drop("one")
+        stand.starts = [error]
+        hold.drop(None)
+    assert stand.requests() == ["hello", "take", "drop"]
+    assert time.slept_s == []
+    kept = "here keeps what is left of this run until `harness devices clean --trials`"
+    assert told == ["the link broke", f"{error}; {kept}"]
+
+
+def test_at_the_end_of_a_run_a_board_that_is_back_forgets_it(board: Board, stand: Stand, patience: Patience) -> None:
+    with Hold(board, "run", patience) as hold:
+        stand.mishaps["drop"] = [LOST]
+        hold.drop("one")
+        hold.drop(None)
+    assert stand.requests() == ["hello", "take", "drop", "hello", "take", "drop", "leave"]
+    assert stand.asked[5]["with"] == {"trial": None}
+
+
+def test_a_drop_that_the_board_cannot_do_is_an_error(board: Board, stand: Stand, patience: Patience) -> None:
+    stand.mishaps["drop"] = [AgentError("OSError", "drop: OSError: no")]
+    with pytest.raises(AgentError, match="drop: OSError"), Hold(board, "run", patience) as hold:
+        hold.drop("one")
+
+
+def test_a_trial_over_a_new_link_waits_for_a_calm_board_as_the_first_did(
+    board: Board, stand: Stand, patience: Patience, told: list[str]
+) -> None:
+    """Who restarted may be hot or busy, and the new steward has waited for nothing."""
+    device = replace(board.device, settle=Settle(deadline_s=90.0, window_s=30.0))
+    stand.mishaps["play"] = [LOST]
+    with Hold(replace(board, device=device), "run", patience) as hold:
+        hold.calm(whole=True)
+        hold.calm()
+        play(hold)
+        hold.calm()
+        play(hold)
+    asked = [(one["do"], one["with"].get("whole")) for one in stand.asked if one["do"] in ("take", "settle", "play")]
+    first = [("take", None), ("settle", True), ("settle", False), ("play", None)]
+    again = [("take", None), ("settle", True), ("play", None), ("settle", False), ("play", None)]
+    assert asked == first + again
+    assert told == ["the link broke; connecting again", "here is left to become calm again, for 90 s at most"]
+
+
+def test_a_link_that_breaks_between_trials_makes_the_next_wait_whole(
+    board: Board, stand: Stand, patience: Patience
+) -> None:
+    device = replace(board.device, settle=Settle(deadline_s=90.0))
+    stand.mishaps["settle"] = [None, LOST, LOST]
+    with Hold(replace(board, device=device), "run", patience) as hold:
+        hold.calm(whole=True)
+        hold.calm()
+        play(hold)
+    whole = [one["with"]["whole"] for one in stand.asked if one["do"] == "settle"]
+    assert whole == [True, False, True, True]
+    assert stand.requests()[-3:] == ["settle", "play", "leave"]
+
+
+def test_a_run_that_waits_for_no_calm_does_not_over_a_new_link(board: Board, stand: Stand, patience: Patience) -> None:
+    device = replace(board.device, settle=Settle(deadline_s=90.0))
+    stand.mishaps["play"] = [LOST]
+    with Hold(replace(board, device=device), "run", patience) as hold:
+        play(hold)
+    assert "settle" not in stand.requests()
+
+
+def test_whoever_waits_for_the_last_steward_is_told(
+    board: Board, stand: Stand, patience: Patience, told: list[str]
+) -> None:
+    text = "me@here has been measuring on it since 10:00 (run run)"
+    stand.answers["take"] = [{"waits_for": text}, ANSWERS["take"]]
+    with Hold(board, "run", patience):
+        pass
+    assert stand.requests() == ["hello", "take", "take", "leave"]
+    waits_s = [one["with"]["wait_s"] for one in stand.asked if one["do"] == "take"]
+    assert waits_s == [TELL_AFTER_S, TRIAL_TIMEOUT_S - REPLY_TIMEOUT_S]
+    assert told == [f"here: {text}: that trial of this run is waited for, and collected"]
+
+
+def test_the_last_steward_is_not_waited_for_for_ever(board: Board, stand: Stand) -> None:
+    stand.answers["take"] = {"waits_for": "me@here has been measuring on it"}
+    with pytest.raises(BoardBusy, match=r"^here: me@here has been measuring on it; wait until"), Hold(board, "run"):
+        pytest.fail("it is not held")
+    assert stand.requests() == ["hello", "take", "take"]
+
+
+def test_a_state_that_a_board_lacks_names_the_device(board: Board, stand: Stand, patience: Patience) -> None:
+    stand.mishaps["control"] = [DeviceFileError("governor 'fast' is not on this board; it has ondemand")]
+    device = replace(board.device, state=State(governor="fast"))
+    with pytest.raises(DeviceFileError) as caught, Hold(replace(board, device=device), "run", patience):
+        pytest.fail("it is not held")
+    said = "device here: governor 'fast' is not on this board; it has ondemand; change [state] in its file"
+    assert (str(caught.value), stand.closed) == (said, 1)
 
 
 def test_a_restart_is_told(board: Board, stand: Stand, patience: Patience, told: list[str]) -> None:

@@ -10,7 +10,7 @@ import pytest
 from harness.agent import lease
 from harness.board import keeping
 from harness.board.transports import LocalTransport
-from harness.errors import AgentError, BoardBusy
+from harness.errors import AgentError, BoardBusy, ReachError
 
 
 @pytest.fixture
@@ -47,3 +47,10 @@ def test_an_answer_that_is_none_is_told(tmp_path: Path) -> None:
     python.chmod(0o755)
     with pytest.raises(AgentError, match="the agent answered 'hello', which is no message"):
         keeping.listing(LocalTransport(tmp_path / "board", str(python)))
+
+
+def test_a_lease_that_cannot_be_taken_names_what_to_change(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    shut = LocalTransport(tmp_path / "board", sys.executable, tmp_path / "file")
+    with pytest.raises(ReachError, match=r"file.*`lease_folder`"):
+        keeping.remove(shut, ["inputs/a.npz"])

@@ -6,7 +6,7 @@ import pytest
 
 from harness.agent import PROTOCOL
 from harness.board.link import GRACE_S, Link
-from harness.errors import EXIT_USAGE, AgentError, BoardBusy, DeviceFileError
+from harness.errors import EXIT_USAGE, AgentError, BoardBusy, DeviceFileError, ReachError
 
 
 class Scripted:
@@ -118,3 +118,36 @@ def test_a_board_that_another_run_has_is_no_broken_one() -> None:
     with pytest.raises(BoardBusy, match=r"^me@here has been measuring on it$") as caught:
         Link(Scripted({"ok": False, "error": failure})).ask("take", 1.0)
     assert caught.value.exit_code == EXIT_USAGE
+
+
+def test_a_value_that_a_board_lacks_is_the_device_files_fault() -> None:
+    failure = {"type": "ValueError", "text": "governor 'fast' is not on this board", "traceback": ""}
+    with pytest.raises(DeviceFileError, match=r"^governor 'fast' is not on this board$"):
+        Link(Scripted({"ok": False, "error": failure})).ask("control", 1.0)
+    with pytest.raises(AgentError, match="load: ValueError"):
+        Link(Scripted({"ok": False, "error": failure})).ask("load", 1.0)
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [
+        ("PermissionError", "[Errno 13] Permission denied: '/var/tmp/x/a.partial'"),
+        ("OSError", "[Errno 30] Read-only file system: '/var/tmp/x'"),
+        ("NotADirectoryError", "[Errno 20] Not a directory: '/var/tmp/x'"),
+    ],
+)
+def test_a_lease_that_cannot_be_kept_names_what_to_change(kind: str, text: str) -> None:
+    failure = {"type": kind, "text": text, "traceback": "Traceback"}
+    for request in ("take", "holder"):
+        with pytest.raises(ReachError, match=r"`lease_folder` in sites.toml") as caught:
+            Link(Scripted({"ok": False, "error": failure})).ask(request, 1.0)
+        assert text in str(caught.value)
+        assert (caught.value.exit_code, caught.value.passing) == (EXIT_USAGE, False)
+    with pytest.raises(AgentError):
+        Link(Scripted({"ok": False, "error": failure})).ask("play", 1.0)
+
+
+def test_a_board_without_memory_is_not_told_to_change_its_lease() -> None:
+    failure = {"type": "OSError", "text": "[Errno 12] Cannot allocate memory", "traceback": ""}
+    with pytest.raises(AgentError, match="take: OSError"):
+        Link(Scripted({"ok": False, "error": failure})).ask("take", 1.0)

@@ -13,7 +13,7 @@ import pytest
 
 from harness.board.hold import Board, Hold
 from harness.board.job import Job, Material
-from harness.board.runner import examine, probe, run_pair, run_trial
+from harness.board.runner import Holder, examine, holder, probe, run_pair, run_trial
 from harness.board.script import (
     OBSERVER_BLOCK_S,
     OBSERVER_PAIRS,
@@ -389,6 +389,15 @@ def test_a_board_that_is_left_as_it_is_says_nothing_of_its_state(board: Board, t
     assert "state" not in trial.environment.requested
     assert "state" not in trial.environment.in_force
     assert not {"state_problems", "settled"} & set(trial.environment.facts)
+
+
+def test_who_has_a_board_is_asked_without_taking_it(board: Board) -> None:
+    assert holder(board) is None
+    with Hold(board, "run"):
+        found = holder(board)
+    assert found == Holder(found.who, found.since_utc, "run")
+    assert ("@" in found.who, found.since_utc[-1]) == (True, "Z")
+    assert holder(board) is None
 
 
 def test_a_board_is_examined_for_what_a_doctor_asks(tmp_path: Path) -> None:

@@ -76,6 +76,7 @@ def test_nothing_is_measured_of_an_artifact_that_is_not_the_one(board: Board, mo
         "backend": "null",
         "artifact": "/board/model.onnx",
         "options": {"threads": 2, "more": 1},
+        "inputs": "/board/inputs.npz",  # an engine is built for their shapes
     }
 
 

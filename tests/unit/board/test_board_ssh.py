@@ -7,7 +7,15 @@ from pathlib import Path
 import pytest
 
 from harness.board import pack
-from harness.board.ssh import NOT_FOUND, SSH_FAILED, SshConversation, SshTransport, reach_error
+from harness.board.ssh import (
+    NOT_FOUND,
+    SOCKET_FOLDER_BYTES,
+    SSH_FAILED,
+    SshConversation,
+    SshTransport,
+    reach_error,
+    short_folder,
+)
 from harness.errors import EXIT_NOTHING_VALID, EXIT_USAGE, AgentError, LinkLost, ReachError
 from harness.model.site import Site
 
@@ -53,6 +61,10 @@ def test_what_ssh_says_becomes_a_reason_with_its_fix(said: str, words: str, pass
             "mkdir: cannot create directory '/opt/x': Permission denied",
             "belongs to another login (mkdir: cannot create",
         ),
+        ("mkdir: cannot create directory 'x': Read-only file system", "its disk can only be read (mkdir: cannot"),
+        ("mkdir: cannot create directory 'x': Not a directory", "is where a folder should be (mkdir: cannot"),
+        ("mkdir: cannot create directory 'x': File exists", "name another `folder` in sites.toml"),
+        ("cat: /x/y: No such file or directory", "what should be there is not (cat: /x/y: No such file"),
         # What a command says is no word of ssh's, and a link that works needs no patience.
         ("connection timed out", "its shell ended with status 1: connection timed out"),
         ("", "its shell ended with status 1: it said nothing"),
@@ -108,9 +120,15 @@ def test_what_the_board_may_not_do_is_no_refused_login() -> None:
 
 def test_an_ssh_that_was_killed_is_a_broken_link() -> None:
     conversation = SshConversation([sys.executable, "-c", "import os; os.kill(os.getpid(), 9)"], SITE)
-    with pytest.raises(LinkLost, match="the link to nano broke"):
+    with pytest.raises(
+        LinkLost, match="the link to nano broke, or the agent there was killed: ssh ended without a word"
+    ):
         conversation.receive(PATIENCE_S)
     conversation.close()
+
+
+def test_a_steward_that_was_killed_is_not_only_a_broken_link() -> None:
+    assert str(heard(ending("", SSH_FAILED))).startswith("the link to nano broke, or the agent there was killed: ")
 
 
 def test_whoever_speaks_into_a_broken_link_is_told_the_same() -> None:
@@ -211,6 +229,51 @@ def test_one_that_was_never_used_leaves_nothing(ssh: Path, tmp_path: Path) -> No
     transport.close()
     assert not (ssh / "asked").exists()
     assert sorted(Path(tmp_path).iterdir()) == before
+
+
+def test_a_login_that_prints_is_refused_with_the_fix(ssh: Path) -> None:
+    write_ssh(ssh, 'echo; echo "Welcome to nano"; exec sh -c "$command"')
+    transport = SshTransport(SITE)
+    with pytest.raises(ReachError) as caught:
+        _ = transport.folder
+    assert str(caught.value) == (
+        "nano (jetson@192.0.2.7): its login shell prints 'Welcome to nano' of its own, which would be taken for an "
+        "answer; let ~/.bashrc there begin with: case $- in *i*) ;; *) return ;; esac"
+    )
+    assert not caught.value.passing
+    transport.close()
+
+
+def test_a_login_that_runs_something_else_is_no_board(ssh: Path) -> None:
+    write_ssh(ssh, "echo This account is not available.")
+    transport = SshTransport(SITE)
+    with pytest.raises(ReachError, match=r"prints 'This account is not available\.' of its own"):
+        _ = transport.folder
+    transport.close()
+
+
+def test_commands_speak_english_whatever_the_boards_language(ssh: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LC_ALL", "de_DE.UTF-8")
+    mkdir = (
+        '#!/bin/sh\n[ "$LC_ALL" = C ] && echo "mkdir: x: Read-only file system" >&2 || echo nur lesbar >&2\nexit 1\n'
+    )
+    (ssh / "mkdir").write_text(mkdir)
+    (ssh / "mkdir").chmod(0o755)
+    transport = SshTransport(SITE)
+    with pytest.raises(ReachError, match=r"its disk can only be read \(mkdir: x: Read-only file system\)"):
+        _ = transport.folder
+    transport.close()
+
+
+def test_a_socket_lies_where_its_path_is_short() -> None:
+    shared = "/tmp"  # noqa: S108  # of every machine
+    longest = "/" + "x" * (SOCKET_FOLDER_BYTES - 1)
+    assert short_folder("/mine") == "/mine"
+    assert short_folder(longest) == longest
+    assert short_folder(longest + "x") == shared
+    assert short_folder("/" + "\u00e9" * 40) == shared  # of two bytes each
+    # sun_path has 108, with the zero at its end.
+    assert len(f"{longest}/eh-XXXXXXXX/c" + "." + "X" * 16) < 108
 
 
 def test_the_connections_folder_goes_with_it(ssh: Path) -> None:

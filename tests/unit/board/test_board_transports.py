@@ -68,10 +68,11 @@ def test_get_fetches_and_leaves_it_there(transport: RecordingTransport, tmp_path
         assert (tmp_path / "here").read_bytes() == b"columns"
 
 
-def test_the_folder_is_absolute_and_holds_the_leases() -> None:
+def test_the_folder_is_absolute_and_holds_the_leases_unless_they_have_another() -> None:
     transport = LocalTransport(Path("board"), sys.executable)
     assert transport.folder == str(Path.cwd() / "board")
     assert Path(transport.lease_folder).parent == Path(transport.folder)
+    assert LocalTransport(Path("board"), sys.executable, Path("/leases")).lease_folder == "/leases"
 
 
 def test_a_site_is_reached_by_ssh_and_this_machine_without(tmp_path: Path) -> None:
