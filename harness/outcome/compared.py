@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from harness import console
@@ -13,12 +13,17 @@ from harness.model.gate import Comparison
 from harness.model.metrics import REGISTRY
 from harness.outcome.gate_json import finite
 from harness.outcome.ranking import label, value
-from harness.outcome.text import markdown, markdown_name, percent, plain
+from harness.outcome.text import LIMIT, fitting, markdown, markdown_name, percent, plain
 
 SCHEMA = "harness.comparison/1"
 _ORDER = ("worse", "unclear", "better", "same")
 _STYLES = {"worse": "red", "unclear": "yellow", "better": "green", "same": ""}
 _SIGNS = {"worse": "❌", "unclear": "❔", "better": "✅", "same": "="}
+# Of cells that share a reason.
+_MOST_NAMES = 5
+_ROOM_TO_SAY_SO = 200
+# Characters of a side's name: it may be a list of files.
+_MOST_NAMED = 500
 _HEADINGS = ("verdict", "cell", "metric", "baseline", "candidate", "change", "from", "to", "margin", "n")
 
 
@@ -61,12 +66,30 @@ def ordered(comparisons: Sequence[Comparison]) -> tuple[Comparison, ...]:
 
 
 def without(comparisons: Sequence[Comparison]) -> tuple[tuple[str, str], ...]:
-    """Reason and what it is of, for all without a ratio; one line for each reason and cell."""
+    """Reason and what it is of, for all without a ratio; one line for each reason and metrics that share it."""
     found: dict[tuple[str, str], list[str]] = {}
     for one in comparisons:
         if one.ratio is None:
-            found.setdefault((one.missing or "not measured", one.cell), []).append(label(one.metric))
-    return tuple((reason, f"{cell}: {', '.join(labels)}") for (reason, cell), labels in found.items())
+            found.setdefault((one.cell, one.missing or "not measured"), []).append(label(one.metric))
+    cells: dict[tuple[str, str], list[str]] = {}
+    for (cell, reason), labels in found.items():
+        cells.setdefault((reason, ", ".join(labels)), []).append(cell)
+    return tuple((reason, f"{_some(names)}: {labels}") for (reason, labels), names in cells.items())
+
+
+def unclear(comparisons: Sequence[Comparison]) -> tuple[tuple[str, str], ...]:
+    """Reason and what it is of, for all with a ratio of which no more is said."""
+    found: dict[str, dict[str, None]] = {}
+    for one in comparisons:
+        if one.ratio is not None and one.missing:
+            found.setdefault(one.missing, {})[one.cell] = None
+    return tuple((reason, _some(list(cells))) for reason, cells in found.items())
+
+
+def _some(names: Sequence[str]) -> str:
+    """The first of many."""
+    more = len(names) - _MOST_NAMES
+    return ", ".join(names[:_MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
 
 
 def counts(comparisons: Sequence[Comparison]) -> str:
@@ -91,50 +114,56 @@ def comparison_json(compared: Compared) -> Json:
     })  # fmt: skip
 
 
-def comparison_markdown(compared: Compared) -> str:
-    """Counts, one table, what differs, what is missing."""
-    baseline, candidate = markdown_name(compared.baseline.name), markdown_name(compared.candidate.name)
-    lines = [f"### {counts(compared.comparisons)}", "", f"baseline {baseline}; candidate {candidate}.", ""]
-    lines += ["| | cell | metric | baseline | candidate | change | 95 % interval | margin | n |"]
-    lines += ["|---|---|---|---:|---:|---:|---:|---:|---:|"]
-    for one in ordered(compared.comparisons):
-        _, _, _, before, after, change, low, high, margin, n = _cells(one)
-        interval = f"{low} to {high}" if one.low is not None else "–"
-        cells = (f"{_SIGNS[one.side]} {word(one)}", markdown_name(one.cell), markdown(label(one.metric)), before, after)
-        lines.append(f"| {' | '.join((*cells, change, interval, margin, n))} |")
-    told = [f"differs: {one.sentence}" for one in compared.differences]
-    told += [f"{side.name} lacks: {lack}" for side in (compared.baseline, compared.candidate) for lack in side.lacks]
-    told += [note for side in (compared.baseline, compared.candidate) for note in side.notes]
-    told += [f"not compared, as {reason}: {what}" for reason, what in without(compared.comparisons)]
-    told += [f"unclear: {one.cell}: {label(one.metric)}: {one.missing}" for one in _unclear(compared)]
-    if told:
-        lines += ["", "<details><summary>conditions, and what is missing</summary>", ""]
-        lines += [f"- {markdown(text)}" for text in dict.fromkeys(told)] + ["", "</details>"]
+def comparison_markdown(compared: Compared, limit: int = LIMIT) -> str:
+    """Counts, one table, what differs, what is missing; at most `limit` bytes, and what does not fit is counted."""
+    sides = (compared.baseline, compared.candidate)
+    named = "; ".join(
+        f"{which} {markdown_name(side.name[:_MOST_NAMED])}"
+        for which, side in zip(("baseline", "candidate"), sides, strict=True)
+    )
+    head = [f"### {counts(compared.comparisons)}", "", f"{named}.", ""]
+    head += ["| | cell | metric | baseline | candidate | change | 95 % interval | margin | n |"]
+    head += ["|---|---|---|---:|---:|---:|---:|---:|---:|"]
+    rows = [_row(one) for one in ordered(compared.comparisons)]
+    kept = fitting(rows, limit - len("\n".join(head).encode()) - _ROOM_TO_SAY_SO)
+    lines = [*head, *kept]
+    if len(kept) < len(rows):
+        lines += ["", f"{len(rows) - len(kept)} more rows do not fit in a comment; the JSON has all."]
+    told = [f"- {markdown(text)}" for text in dict.fromkeys(_told(compared))]
+    start = ["", "<details><summary>conditions, and what is missing</summary>", ""]
+    kept = fitting(told, limit - len("\n".join([*lines, *start]).encode()) - _ROOM_TO_SAY_SO)
+    if kept:
+        left = len(told) - len(kept)
+        lines += [*start, *kept, *([f"- {left} more lines do not fit"] if left else []), "", "</details>"]
     return "\n".join(lines) + "\n"
+
+
+def _row(one: Comparison) -> str:
+    _, _, _, before, after, change, low, high, margin, n = _cells(one)
+    interval = f"{low} to {high}" if one.low is not None else "–"
+    cells = (f"{_SIGNS[one.side]} {word(one)}", markdown_name(one.cell), markdown(label(one.metric)), before, after)
+    return f"| {' | '.join((*cells, change, interval, margin, n))} |"
+
+
+def _told(compared: Compared) -> Iterator[str]:
+    """What a reader of the numbers should also know."""
+    yield from (f"differs: {one.sentence}" for one in compared.differences)
+    for side in (compared.baseline, compared.candidate):
+        yield from (f"{side.name[:_MOST_NAMED]}: lacks: {lack}" for lack in side.lacks)
+        yield from (f"{side.name[:_MOST_NAMED]}: {note}" for note in side.notes)
+    yield from (f"not compared: {what}: {reason}" for reason, what in without(compared.comparisons))
+    yield from (f"unclear: {what}: {reason}" for reason, what in unclear(compared.comparisons))
 
 
 def print_comparison(compared: Compared) -> None:
     """The table to stdout, the rest to stderr."""
-    for one in compared.differences:
-        console.message(f"differs: {plain(one.sentence)}")
-    for side in (compared.baseline, compared.candidate):
-        for text in (*(f"lacks: {lack}" for lack in side.lacks), *side.notes):
-            console.message(f"{plain(side.name)}: {plain(text)}")
     rows = ordered(compared.comparisons)
     if rows:
         title = f"{plain(compared.baseline.name)} -> {plain(compared.candidate.name)}"
         console.print_rows(title, _HEADINGS, [_cells(one) for one in rows], [_STYLES[one.side] for one in rows])
-    for reason, what in without(compared.comparisons):
-        console.message(f"not compared: {plain(what)}: {plain(reason)}")
-    reasons = dict.fromkeys(f"{plain(one.cell)}: {plain(one.missing)}" for one in _unclear(compared))
-    for text in reasons:
-        console.message(f"unclear: {text}")
+    for text in dict.fromkeys(_told(compared)):
+        console.message(plain(text))
     console.plain(counts(compared.comparisons))
-
-
-def _unclear(compared: Compared) -> list[Comparison]:
-    """With a ratio, and a reason why no more is said."""
-    return [one for one in compared.comparisons if one.ratio is not None and one.missing]
 
 
 def _cells(one: Comparison) -> tuple[str, ...]:

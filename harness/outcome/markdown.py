@@ -6,10 +6,8 @@ from collections.abc import Iterator, Sequence
 
 from harness.model.gate import Decision, GateResult
 from harness.outcome.ranking import DESIGNS, SIGNS, counts, label, seconds, value, worst_first
-from harness.outcome.text import flat, markdown, markdown_name, percent
+from harness.outcome.text import LIMIT, fitting, flat, markdown, markdown_name, percent
 
-# What GitHub takes as one comment. Counted in bytes of UTF-8, which are never fewer than characters.
-LIMIT = 65_536
 # By this a bot finds its own comment again.
 MARKER = "<!-- harness gate -->"
 _HEAD = (
@@ -39,7 +37,7 @@ def gate_markdown(result: GateResult, *, passes: bool = False, limit: int = LIMI
         head = [*head[:3], "The names and the reason are too long for a comment; the JSON has them.", ""]
     rows = [_row(one) for one in ordered]
     room = limit - len("\n".join([*head, *_HEAD, ""]).encode()) - _ROOM_TO_SAY_SO
-    kept = _fitting(rows, room)
+    kept = fitting(rows, room)
     lines = [*head, *(_HEAD if kept else ()), *kept]
     if len(kept) < len(rows):
         lines += [
@@ -55,7 +53,7 @@ def _folded(result: GateResult, ordered: Sequence[Decision], room: int) -> list[
     end = ["", "</details>"]
     room -= len("\n".join([*wrapping, *end]).encode()) + _ROOM_TO_SAY_SO
     lines = list(_details(result, ordered))
-    kept = _fitting(lines, room)
+    kept = fitting(lines, room)
     if not kept:
         return []
     left = len(lines) - len(kept)
@@ -76,14 +74,3 @@ def _row(one: Decision) -> str:
     shares = (percent(one.change), percent(one.low), percent(one.high))
     cells = (word, markdown_name(one.cell), markdown(label(one.metric)), *numbers, *shares, str(one.n))
     return f"| {' | '.join(cells)} |"
-
-
-def _fitting(lines: Sequence[str], room: int) -> list[str]:
-    """From the first on, as many as fit."""
-    kept: list[str] = []
-    for line in lines:
-        room -= len(line.encode()) + 1
-        if room < 0:
-            break
-        kept.append(line)
-    return kept

@@ -6,13 +6,15 @@ from right to left.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from xml.sax.saxutils import escape, quoteattr
 
 from harness.model.codec import Json, canonical
 from harness.report.names import REPLACEMENT, isolated, one_line, printable
 
+# What GitHub takes as one comment. Counted in bytes of UTF-8, which are never fewer than characters.
+LIMIT = 65_536
 # An at sign would call a person or a team to a pull request.
 _MARKDOWN = {ord(sign): f"\\{sign}" for sign in "\\`*_{}[]|#~"} | {
     ord("<"): "&lt;",
@@ -74,3 +76,14 @@ def flat(facts: Mapping[str, Json]) -> list[tuple[str, str]]:
         else:
             found.append((str(key), value if isinstance(value, str) else canonical(value)))
     return found
+
+
+def fitting(lines: Sequence[str], room: int) -> list[str]:
+    """From the first on, as many as fit in so many bytes."""
+    kept: list[str] = []
+    for line in lines:
+        room -= len(line.encode()) + 1
+        if room < 0:
+            break
+        kept.append(line)
+    return kept

@@ -114,3 +114,26 @@ def test_the_numbers_of_this_machine_never_stand_under_a_boards_name(tmp_path: P
     assert answer.code == 2
     assert "which is no NVIDIA Jetson Nano: give the board's address (--host user@address)" in answer.err
     assert not list(tmp_path.glob("**/trial.json"))
+
+
+def test_a_gate_pairs_whole_launches_for_energy(tmp_path: Path, meter: str) -> None:
+    """A duet has no sensors, so each launch brings a whole one of either side. What they take is up to the machine."""
+    options = f'url = "{meter}"\nkind = "shelly-gen2"\nperiod_s = 0.01'
+    device = tmp_path / "bench.toml"
+    device.write_text(DEVICE.format(collector="plug", options=options, channel="plug:plug_power"))
+    policy = tmp_path / "policy.toml"
+    policy.write_text(
+        'looks = [3]\nconfirm = 0\n[[rules]]\nmetric = "energy_per_inference_j"\ntolerance = 8\nlimit = 9\n'
+    )
+    model = models.tiny(tmp_path / "tiny.onnx")
+    answer = invoke(
+        tmp_path, "gate", "--baseline", model, "--candidate", model, "--device", device, "--policy", policy,
+        "--json", "-",
+    )  # fmt: skip
+    assert answer.code == 0, answer.err
+    told = json.loads(answer.out)
+    (energy,) = [one for one in told["decisions"] if one["metric"] == "energy_per_inference_j"]
+    assert (energy["outcome"], energy["n"]) == ("pass", 3)
+    assert energy["baseline"] > 0
+    modes = [json.loads(path.read_text())["mode"] for path in (tmp_path / "store").glob("*/trials/*/trial.json")]
+    assert sorted(modes) == ["paired"] * 6 + ["performance"] * 6

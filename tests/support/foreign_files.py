@@ -236,7 +236,8 @@ def loadgen_detail(**changes: Any) -> str:
     told = {
         "loadgen_version": "6.0.17 @ d6147c7eb7", "test_datetime": "2026-11-21T12:07:31Z", "sut_name": "PySUT",
         "effective_scenario": "SingleStream", "effective_test_mode": "PerformanceOnly",
-        "effective_samples_per_query": 1, "effective_target_qps": 300, "result_validity": "VALID", "result_query_count": 806,
+        "effective_samples_per_query": 1, "effective_target_qps": 300,
+        "result_validity": "VALID", "result_query_count": 806,
         "result_qps_with_loadgen_overhead": 1609.6, "result_mean_latency_ns": 618211,
         "result_50.00_percentile_latency_ns": 581707, "result_90.00_percentile_latency_ns": 592183,
         "result_99.00_percentile_latency_ns": 1576932, "num_errors": 0, **changes,

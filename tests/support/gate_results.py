@@ -37,7 +37,8 @@ def result(*decisions: Decision, **changes: Any) -> GateResult:
     """A paired gate of these decisions; its outcome is the regression's unless it is given."""
     given: dict[str, Any] = {
         "design": "paired", "outcome": "regression", "reason": "small: p50 is 5.0 % worse", "baseline": "old.onnx",
-        "candidate": "new.onnx", "decisions": decisions, "conditions": ("kernel: 6.1 in the baseline, 6.2 in the candidate",),
+        "candidate": "new.onnx", "decisions": decisions,
+        "conditions": ("kernel: 6.1 in the baseline, 6.2 in the candidate",),
         "notes": ("energy is not judged: no sensor",),
         "facts": {"seconds": 8.25, "seed": 7, "machine": {"cpu": "a CPU"}, "started_utc": "2026-11-21T10:00:00Z"},
         **changes,

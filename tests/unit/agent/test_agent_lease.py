@@ -161,7 +161,7 @@ def test_a_holder_that_nobody_has_buried_yet_is_dead(folder: str, root: str) -> 
         ("[]", "not an object"),
         ("[" * 50000, "not JSON"),
         (b"\xff", "not JSON"),
-        ('{"holder": 1}', "board, child, found, holder, run, since_utc, who of another form"),
+        ('{"holder": 1}', "board, children, found, holder, run, since_utc, who of another form"),
     ],
 )
 def test_what_is_no_entry_holds_nothing_and_is_named(folder: str, root: str, text: str | bytes, why: str) -> None:
@@ -396,14 +396,6 @@ def test_both_sides_of_a_duet_are_ended(folder: str, root: str) -> None:
     for one in both:
         one.wait()
 
-
-def test_a_lease_of_an_older_harness_is_cleared_away_too(folder: str, root: str) -> None:
-    path = leave_behind(folder, root, gone(root), child=None, found={"governor": "ondemand"})
-    entry = json.loads(path.read_text())
-    del entry["children"]
-    path.write_text(json.dumps(entry))
-    assert take(folder, root)[1] == []
-    assert ((Path(root) / GOVERNOR).read_text(), path.exists()) == ("ondemand", False)
 
 
 @pytest.mark.parametrize("change", [{"started_ticks": 1}, {"boot_id": "boot-0"}, {"started_ticks": None}])

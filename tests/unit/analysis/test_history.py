@@ -37,7 +37,8 @@ def stored(
             times = [1e-3 * level * math.exp(log)] * 64
             environment = Environment({}, {}, dict(machine))
             trials.append(
-                trial(times, case=case, launch=launch, id=f"{case.variant}-{launch}", environment=environment, run=f"run-{number:02d}",
+                trial(times, case=case, launch=launch, id=f"{case.variant}-{launch}", environment=environment,
+                      run=f"run-{number:02d}",
                       order=len(trials), memory={"end_peak_rss_bytes": 1e8})
             )  # fmt: skip
     planned = replace(

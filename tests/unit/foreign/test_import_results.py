@@ -84,7 +84,8 @@ def test_a_log_of_power_is_still_one_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("data", "error", "words"), [
-    ("{", UsageError, "is no JSON"), ("{}", UsageError, "KIND:"), ('{"schema": "harness.foreign/2"}', NewerSchema, "newer"),
+    ("{", UsageError, "is no JSON"), ("{}", UsageError, "KIND:"),
+    ('{"schema": "harness.foreign/2"}', NewerSchema, "newer"),
     ('{"schema": "harness.foreign/1"}', UsageError, "is missing"),
 ])  # fmt: skip
 def test_what_was_not_kept_by_import_is_refused(tmp_path: Path, data: str, error: Any, words: str) -> None:

@@ -14,6 +14,7 @@ from harness.analysis.history import History, Move, Point, Series
 from harness.model.gate import Comparison
 from harness.outcome.compared import Compared, Side, comparison_json, comparison_markdown, print_comparison
 from harness.outcome.past import history_json, print_history, sentences, sparkline
+from harness.outcome.text import LIMIT
 from tests.support.gate_results import NASTY
 from tests.unit.outcome.test_gate_outputs import schema
 
@@ -41,9 +42,8 @@ EACH = (
 
 def made(*comparisons: Comparison, name: str = "run-a", **changes: Any) -> Compared:
     differs = Difference("kernel", "kernel: 6.1 in the baseline, 6.2 in the candidate")
-    given = {"baseline": Side(name, "harness"), "candidate": Side("run-b", "trtexec", {"tool": "trtexec"}, ("no samples",)),
-             "differences": (differs,), "comparisons": comparisons or EACH, **changes}  # fmt: skip
-    return Compared(**given)
+    candidate = Side("run-b", "trtexec", {"tool": "trtexec"}, ("no samples",))
+    return replace(Compared(Side(name, "harness"), candidate, (differs,), comparisons or EACH), **changes)
 
 
 def test_the_json_fits_its_schema() -> None:
@@ -74,8 +74,30 @@ def test_markdown_says_the_same() -> None:
     rows = [line for line in lines if line.startswith("| ") and "cell" not in line]
     assert [row.split("|")[1].strip() for row in rows] == ["❌ worse", "❌ slower", "❔ unclear", "✅ faster", "= same"]
     assert "+29.0 % to +31.0 %" in rows[0]
-    assert "not compared, as no images: small: top-1, agreement" in text
+    assert "- not compared: small: top-1, agreement: no images" in text
     assert lines[-1] == "</details>"
+
+
+def test_cells_that_share_a_reason_share_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+    names = [f"cell-{number}" for number in range(40)]
+    absent = [one(cell=name, ratio=None, metric=metric, missing="no images") for name in names
+              for metric in ("accuracy_top1", "agreement_top1")]  # fmt: skip
+    few = [one("unclear", 1.1, cell=name, missing="too few") for name in names[:2]]
+    print_comparison(made(*few, *absent))
+    said = capsys.readouterr().err.splitlines()
+    assert "not compared: cell-0, cell-1, cell-2, cell-3, cell-4 and 35 more: top-1, agreement: no images" in said
+    assert "unclear: cell-0, cell-1: too few" in said
+    assert len(said) == 4
+
+
+@pytest.mark.parametrize("count", [10, 3000])
+def test_markdown_is_never_longer_than_a_comment(count: int) -> None:
+    rows = [one("worse", 1.1, cell=f"{number}-{'é' * 40}", missing=f"reason {number}") for number in range(count)]
+    text = comparison_markdown(made(*rows, name="n" * 100_000))
+    assert len(text.encode()) <= LIMIT
+    assert ("more rows do not fit" in text) == (count > 10)
+    shown = sum(line.startswith("| ❌") for line in text.splitlines())
+    assert shown + int((re.findall(r"^(\d+) more rows", text, re.MULTILINE) or ["0"])[0]) == count
 
 
 def test_nothing_compared_is_said(capsys: pytest.CaptureFixture[str]) -> None:
@@ -125,7 +147,8 @@ def test_the_line_of_blocks_has_a_bar_where_it_moved() -> None:
 def test_a_move_names_its_commits_its_runs_and_its_size() -> None:
     (sentence,) = sentences(SERIES)
     assert sentence == (
-        "small: p50 is +10.0 % (worse) since run-4, between 3333333333 and 4444444444; the last before it is run-3, p = 1e-05"
+        "small: p50 is +10.0 % (worse) since run-4, between 3333333333 and 4444444444; the last before it is run-3, "
+        "p = 1e-05"
     )
     same = replace(SERIES, points=tuple(replace(each, commit="c" * 40, dirty=True) for each in SERIES.points))
     assert "at one commit (cccccccccc+)" in sentences(same)[0]

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.cli import _options
 from harness.arguments import parser
+from harness.cli import _options
 from harness.errors import StoreError
 from harness.outcome.github import MOST, annotated, tell_github
 from tests.support.gate_results import NASTY, decision, of_each, result
@@ -27,7 +27,7 @@ def test_the_gate_and_what_holds_it_up_are_annotated() -> None:
     ("pass", False, "notice"), ("improvement", False, "notice"), ("regression", False, "error"),
     ("inconclusive", False, "error"), ("inconclusive", True, "warning"), ("invalid", True, "error"),
 ])  # fmt: skip
-def test_the_kind_follows_the_exit_code(outcome: str, passes: bool, kind: str) -> None:  # noqa: FBT001
+def test_the_kind_follows_the_exit_code(outcome: str, passes: bool, kind: str) -> None:
     first = annotated(result(decision(outcome), outcome=outcome), passes=passes)[0]
     assert first.startswith(f"::{kind} ")
 

@@ -20,7 +20,7 @@ MARKS = ("failure", "error", "skipped")
 
 def parsed(gate: GateResult, *, passes: bool = False) -> ElementTree.Element:
     """The suite, after its shape was checked."""
-    root = ElementTree.fromstring(junit(gate, passes=passes))
+    root = ElementTree.fromstring(junit(gate, passes=passes))  # noqa: S314  # our own
     assert (root.tag, dict(root.attrib), [child.tag for child in root]) == ("testsuites", {}, ["testsuite"])
     suite = root[0]
     assert tuple(suite.attrib) == SUITE
@@ -78,7 +78,7 @@ def test_a_failure_has_its_reason_and_its_numbers() -> None:
 
 
 def test_what_is_inconclusive_is_skipped_where_it_holds_nothing_up() -> None:
-    """Where the policy lets it pass, and where the gate passed all the same, as a metric that only raises alarms does."""
+    """Where the policy lets it pass, and where the gate passed all the same, as one of alarms alone does."""
     one = decision("inconclusive")
     open_gate = result(one, outcome="inconclusive", reason="open")
     assert list(marks(parsed(open_gate)).values()) == ["error"]

@@ -1,4 +1,4 @@
-"""A pull request comment: verdict first, one table, the worst first, never longer than GitHub takes, nothing injected."""
+"""A pull request comment: verdict first, one table, the worst first, never longer than GitHub takes, harmless."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import re
 
 import pytest
 
-from harness.outcome.markdown import LIMIT, MARKER, gate_markdown
+from harness.outcome.markdown import MARKER, gate_markdown
+from harness.outcome.text import LIMIT
 from tests.support.gate_results import NASTY, decision, of_each, result
 
 

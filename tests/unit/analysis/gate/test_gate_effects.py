@@ -139,7 +139,7 @@ def test_a_pause_of_ten_seconds_in_one_inference_is_survived() -> None:
 def test_a_percentile_needs_its_samples() -> None:
     p99 = [Rule("latency_p99_s", 0.25, 0.75)]
     few = effects.launch_effects(fake_launches.launch(np.random.default_rng(2)), p99)["latency_p99_s"]
-    assert few == Absent("400 inferences a launch; p99 needs 500")
+    assert few == Absent("400 inferences a launch; p99 needs 500", scarce=True)
     many = effects.launch_effects(fake_launches.launch(np.random.default_rng(2), size=25), p99)["latency_p99_s"]
     assert isinstance(many, Effect)
 
