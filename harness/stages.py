@@ -30,7 +30,7 @@ from harness.board.transports import connect
 from harness.datasets import cifar10
 from harness.datasets.split import Split
 from harness.errors import DataError, DeviceFileError, NothingMeasured, UsageError
-from harness.model.case import Case, Plan, PlannedTrial, Suite
+from harness.model.case import Case, Plan, PlannedTrial, Signature, Suite
 from harness.model.codec import Json, content_id, to_json
 from harness.model.device import check_device, stranger
 from harness.model.run import RUN_SCHEMA, Run, trial_id
@@ -161,12 +161,15 @@ def with_references(planned: Planned, board: Board, options: Options) -> Planned
     """
     here = board if planned.target.site is None else board_of(registry.this_machine(), options.cache, options.leases)
     artifacts = dict(planned.plan.artifacts)
+    known: dict[str, Signature | None] = {}
     for case in planned.plan.cases:
         if case.inputs and artifacts[case.id].signature is None:
-            # Of the artifact itself, whatever form of it the case runs.
-            original = _sent(here, planned.resolution.sources[case.variant], case)
-            signature = reference_signature(here, case, original)
-            artifacts[case.id] = dataclasses.replace(artifacts[case.id], signature=signature)
+            # Of the artifact itself, whatever form of it the case runs. Names and scenarios change nothing in it.
+            source = planned.resolution.sources[case.variant]
+            of_it = content_id([source.sha256, case.backend, case.options, case.inputs, case.input_seed])
+            if of_it not in known:
+                known[of_it] = reference_signature(here, case, _sent(here, source, case))
+            artifacts[case.id] = dataclasses.replace(artifacts[case.id], signature=known[of_it])
     return dataclasses.replace(planned, plan=dataclasses.replace(planned.plan, artifacts=artifacts))
 
 
