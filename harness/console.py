@@ -174,9 +174,7 @@ def _wide_console() -> Terminal:
     return Terminal(width=max(124, Console().width))
 
 
-def print_rows(
-    title: str, headings: Sequence[str], rows: Sequence[Sequence[Any]], styles: Sequence[str] = ()
-) -> None:
+def print_rows(title: str, headings: Sequence[str], rows: Sequence[Sequence[Any]], styles: Sequence[str] = ()) -> None:
     """A plain table. styles: of each row."""
     table = Table(title=printable(title))
     for heading in headings:

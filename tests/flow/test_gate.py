@@ -9,7 +9,7 @@ import pytest
 
 from harness.gating.gate import Request
 from harness.gating.gate import gate as judge
-from harness.model.gate import GateResult, Policy, Rule
+from harness.model.gate import Policy, Rule
 from harness.options import Options
 from harness.store import store
 from tests.support import gate_side
@@ -47,19 +47,11 @@ class Quiet:
         self.told.append(text)
 
 
-def judged(folder: Path, request: Request, **changes: object) -> tuple[GateResult, Quiet]:
-    """The pure function, without arguments or output."""
-    watcher = Quiet()
-    given: dict[str, object] = {
-        "command": ("harness", "gate"),
-        "suite": "smoke",
-        "devices": (str(write_device(folder)),),
-        "results": store_of(folder),
-        "cache": folder / "cache",
-        "data": folder / "cache/data",
-        **changes,
-    }
-    return judge(request, Options(**given), watcher), watcher  # type: ignore[arg-type]  # a literal table
+def options(folder: Path) -> Options:
+    """As the command line would make them; no lease of the machine's, which others may hold."""
+    bench = str(write_device(folder))
+    store, cache = store_of(folder), folder / "cache"
+    return Options(("harness", "gate"), "smoke", (bench,), store, cache, cache / "data", leases=folder / "leases")
 
 
 def test_the_same_model_passes_after_the_first_look(bench: Path) -> None:
@@ -183,10 +175,7 @@ def test_the_budget_ends_it_and_says_so(bench: Path, tmp_path: Path) -> None:
         policy=Policy((Rule("latency_p50_s", 0.02, 0.05),), budget_s=14.0),
     )  # fmt: skip
     watcher = Quiet()
-    options = Options(
-        ("harness",), "smoke", (str(write_device(tmp_path)),), store_of(tmp_path), tmp_path / "cache", tmp_path
-    )
-    result = judge(request, options, watcher, clock=lambda: float(next(ticks)))
+    result = judge(request, options(tmp_path), watcher, clock=lambda: float(next(ticks)))
     assert 3 <= result.facts["launches"]["small"] < 6
     assert "measuring ended early: the budget of 14 s was spent" in result.notes
 
@@ -209,7 +198,8 @@ def test_it_is_measured_on_each_device_and_judged_as_one(bench: Path, tmp_path: 
     assert answer.code == 2
     within(answer.err, ["are one machine"])
     request = Request(str(bench / "old/scripted.py"), str(bench / "slow/scripted.py"))
-    result, watcher = judged(tmp_path, request)
+    watcher = Quiet()
+    result = judge(request, options(tmp_path), watcher)
     assert result.outcome == "regression"
     assert len(watcher.seen) == 2 * result.facts["launches"]["small"]
     assert runs_of(tmp_path)

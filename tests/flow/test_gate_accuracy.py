@@ -16,7 +16,8 @@ def test_two_released_models_on_the_same_images(tmp_path: Path, shared: Path) ->
     right = {one["variant"]: one["accuracy"]["correct"] for one in locked}
     sides = "--baseline", released / "fast-int8.onnx", "--candidate", released / "fast-pruned-int8.onnx"
     answer = gate(
-        tmp_path, "cifar10", *sides, "--data", shared / "data", "--json", "-", rules='[[rules]]\nmetric = "accuracy_top1"\n',
+        tmp_path, "cifar10", *sides, "--data", shared / "data", "--json", "-",
+        rules='[[rules]]\nmetric = "accuracy_top1"\n',
     )  # fmt: skip
     told = json.loads(answer.out)
     (top1,) = [one for one in told["decisions"] if one["metric"] == "accuracy_top1"]

@@ -397,7 +397,6 @@ def test_both_sides_of_a_duet_are_ended(folder: str, root: str) -> None:
         one.wait()
 
 
-
 @pytest.mark.parametrize("change", [{"started_ticks": 1}, {"boot_id": "boot-0"}, {"started_ticks": None}])
 def test_a_stranger_with_the_trials_number_is_left_alone(
     folder: str, root: str, process: subprocess.Popen[bytes], change: dict[str, Any]

@@ -392,9 +392,7 @@ def test_room_is_made_between_blocks_once_it_is_known_how_much_one_takes() -> No
 
 def test_a_block_that_comes_to_no_end_says_so() -> None:
     made = measure.Blocks(lambda: None, lambda: 0.0, (1, 0.125, 1.0))
-    with pytest.raises(
-        RuntimeError, match=r"block 0 did not last 0.125 s within 4000000 inferences, .*its clock"
-    ):
+    with pytest.raises(RuntimeError, match=r"block 0 did not last 0.125 s within 4000000 inferences, .*its clock"):
         made.run()
     made.finish()
 
