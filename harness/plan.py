@@ -37,7 +37,6 @@ from harness.model.device import Device
 
 T = TypeVar("T")
 INPUT_SEED = 0
-SCRIPTED = "null"  # the backend of scripts, which no model is for
 QUICK_LAUNCHES = 3
 QUICK_STOP = StopRule(min_count=64, min_duration_s=0.3, budget_s=10.0)
 
@@ -179,7 +178,7 @@ def chosen(kind: str, items: Sequence[T], names: Sequence[str], wanted: Sequence
 
 def chosen_backends(suite: Suite, device: Device, choice: Choice) -> list[str]:
     """Backends to be crossed, in their order. UnknownName for a chosen one that is not among them."""
-    offered = suite.backends or tuple(name for name in device.backends if name != SCRIPTED)
+    offered = suite.backends or tuple(name for name in device.backends if name != backends.SCRIPTED)
     return chosen("backend", offered, offered, choice.backends)
 
 

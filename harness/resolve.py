@@ -16,7 +16,7 @@ from pathlib import Path
 from harness.artifacts import forms as made_forms
 from harness.artifacts import locks, onnx_file
 from harness.errors import BuildError, ModelError, UsageError
-from harness.model.backend import ONNX_FORMS, Form
+from harness.model.backend import ONNX_FORMS, SCRIPTED, Form
 from harness.model.case import ArtifactFacts, Case, Suite, Variant
 from harness.plan import Resolved
 
@@ -147,7 +147,7 @@ def _find(
     released, cache = known
     if variant.file is not None:
         path = folder.parent / variant.file
-        return _script(variant, path) if "null" in suite.backends else _own_model(variant, path)
+        return _script(variant, path) if SCRIPTED in suite.backends else _own_model(variant, path)
     if released is not None and variant.recipe is not None and released.recipe_id == variant.recipe.id:
         return _with_inputs(variant, released, locks.verify(released, folder.parent))
     command = f"harness build {suite.name} --variant {variant.name}"

@@ -15,8 +15,6 @@ from .child import Child, Gone
 from .controls import setting
 from .host import Host, Lost, Recalled
 
-# The trial process ends itself this long after the steward would have ended it, should the steward be gone.
-GRACE_S = 30.0
 # While the last steward's trial is still measured here: the first looks are close, the later ones must not disturb it.
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.05, 1.0
 # As a board goes down every process is told to end, in any order: so long after a failure it may still be said to us.
@@ -184,7 +182,7 @@ def _padded(size):
 def _play(children, script, replies, host):
     """All steps in their order, to the first that fails. How a process died; None where none did."""
     for step in script:
-        message = {"do": step["do"], "with": step["with"], "deadline_s": step["timeout_s"] + GRACE_S}
+        message = wire.request(step["do"], step["with"], step["timeout_s"])
         arm = step.get("arm", 0)
         child = children[arm]
         try:

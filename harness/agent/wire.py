@@ -9,6 +9,14 @@ import sys
 import traceback
 from array import array
 
+# A process ends itself this long after whoever asked it would have ended it, so that a living one always speaks first.
+GRACE_S = 30.0
+
+
+def request(name, arguments, timeout_s):
+    """The message that asks for something; `timeout_s` is how long the answer is waited for."""
+    return {"do": name, "with": arguments, "deadline_s": timeout_s + GRACE_S}
+
 
 def encode(message):
     """One message as a line without its end. NaN and infinity are refused: they are not JSON."""

@@ -16,7 +16,7 @@ from harness.model.verdict import Finding
 BUSY_LAUNCHES = 0.25
 STEAL_SHARE = 0.02
 CLOCK_SHARE = 0.95
-# What must be equal in all launches of a case; a changed boot id means that the board was restarted in between.
+# What must be equal in all launches of a case; a restart in between is state_checks.board_rebooted's to say.
 SAME_FACTS = ("cpu", "machine", "kernel", "python", "cores_allowed", "governors", "boost", "versions")
 
 

@@ -12,8 +12,6 @@ from harness.errors import AgentError, BoardBusy, DeviceFileError, HarnessError,
 from harness.model.codec import Json
 from harness.ports import Conversation
 
-# The agent ends itself this long after the host's own deadline, so that a living host always speaks first.
-GRACE_S = 30.0
 # As Linux says it through Python, whatever the board's language.
 NO_ROOM = tuple(f"[Errno {number}]" for number in trials.NO_ROOM)
 # What is wrong with a folder, or with who may write there.
@@ -61,8 +59,7 @@ class Link:
         DeviceFileError where a collector or a control refused what the device's file sets for it, BoardBusy where
         another run has the board, ReachError where the board's disk is full or its lease cannot be kept."""
         number = next(self._numbers)
-        message = {"do": request, "with": arguments, "deadline_s": timeout_s + GRACE_S, "n": number}
-        self._conversation.send(wire.encode(message))
+        self._conversation.send(wire.encode({**wire.request(request, arguments, timeout_s), "n": number}))
         reply = self._reply(number, monotonic() + timeout_s)
         if not reply.get("ok"):
             raise _failure(request, reply["error"])

@@ -10,11 +10,10 @@ from harness.board.job import Material
 from harness.board.link import Link
 from harness.board.script import LOAD_TIMEOUT_S, SLACK_S
 from harness.errors import AgentError, ModelError
+from harness.model.backend import SCRIPTED
 from harness.model.case import Case, Signature
 
 SOURCE = "the unoptimized graph"
-# The backend that computes nothing.
-SCRIPTED = "null"
 
 
 def reference_signature(board: Board, case: Case, material: Material) -> Signature | None:

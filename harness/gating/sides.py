@@ -12,10 +12,11 @@ from pathlib import Path
 from harness import registry
 from harness.errors import HarnessError, StoreError, UsageError
 from harness.gating import blessed, kept, revision
+from harness.model.backend import SCRIPTED
 from harness.model.baseline import Baseline
 from harness.model.case import ArtifactFacts, Case, Plan, Suite
 from harness.options import Options
-from harness.plan import SCRIPTED, Resolved
+from harness.plan import Resolved
 from harness.registry import Target
 from harness.resolve import Resolution, Source, adhoc_suite, parse_shapes
 from harness.stages import Planned, board_folder, plan_run, plan_suite

@@ -34,6 +34,8 @@ class Needs:
     options: Mapping[str, Json] = field(default_factory=dict)
 
 
+# The backend of scripts, which no model is for and which computes nothing.
+SCRIPTED = "null"
 # The first torch that reads a .pt2 of this harness's: its archive took another form then (torch/export/__init__.py).
 EXPORTED_SINCE = (2, 8)
 EXPORTED_PYTHON = (3, 9)  # the oldest Python that such a torch is made for

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from harness import registry
 from harness.errors import EXIT_DONE, EXIT_NOTHING_VALID, BoardBusy
+from harness.model.backend import SCRIPTED
 from harness.model.device import Device, check_device
 from harness.model.site import Site
 from harness.options import Options
@@ -188,7 +189,7 @@ def _examine(target: Target, options: Options) -> int:
         else:
             answer = stages.ask(board, target.name, examine_board)
             checks = examine(target.device, answer)
-            fit = bool(set(answer["backends"]) - {"null"})
+            fit = bool(set(answer["backends"]) - {SCRIPTED})
     finally:
         board.transport.close()
     rows = [(check.state, check.name, check.found, check.fix) for check in checks]

@@ -172,5 +172,5 @@ def open_descriptors() -> list[str]:
 
 def test_a_session_that_is_gone_is_what_was_wanted() -> None:
     child = start("")
-    child.close()
-    kill_session(child.pid)
+    assert child.close() == 0
+    assert kill_session(child.pid) is None

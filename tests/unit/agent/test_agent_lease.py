@@ -131,8 +131,9 @@ def test_a_holder_that_died_holds_nothing(folder: str, root: str) -> None:
 
 def test_a_later_process_of_the_same_number_is_another(folder: str, root: str) -> None:
     who = lease.identity(os.getpid(), root)
-    leave_behind(folder, root, {**who, "started_ticks": who["started_ticks"] - 1})
-    take(folder, root)
+    path = leave_behind(folder, root, {**who, "started_ticks": who["started_ticks"] - 1})
+    assert take(folder, root)[1] == []
+    assert not path.exists()
 
 
 def test_a_holder_of_another_boot_holds_nothing(folder: str, root: str) -> None:

@@ -5,7 +5,8 @@ import json
 import pytest
 
 from harness.agent import PROTOCOL
-from harness.board.link import GRACE_S, Link
+from harness.agent.wire import GRACE_S
+from harness.board.link import Link
 from harness.errors import EXIT_USAGE, AgentError, BoardBusy, DeviceFileError, ReachError
 
 
