@@ -65,7 +65,7 @@ class Policy:
     alpha: float = 0.01
     beta: float = 0.05
     looks: tuple[int, ...] = (6, 10, 16)
-    confirm: int = 6
+    confirm: int = 5
     confirm_alpha: float = 0.05
     inconclusive: Literal["fails", "passes"] = "fails"
     budget_s: float = 300.0
