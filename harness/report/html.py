@@ -10,17 +10,20 @@ import base64
 import gzip
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 
 from harness.model.codec import Json
 from harness.model.trial import Record
 from harness.model.verdict import RunResult
 from harness.places import builtin
-from harness.report import distribution, figures, timeline
-from harness.report.names import DASH_GLYPHS, isolated, one_line
-from harness.report.view import View, build_view
+from harness.report.blocks import Section, figures
+from harness.report.names import isolated, one_line
+from harness.report.view import build_view
 
+# By kind of page: files of the templates' folder, in their order.
+STYLES: dict[str, tuple[str, ...]] = {"report": ("page.css", "tradeoff.css")}
+SCRIPTS: dict[str, tuple[str, ...]] = {"report": ("figures.js", "download.js")}
 _UNSAFE = {ord(c): f"\\u{ord(c):04x}" for c in "<>&\u2028\u2029"}
 
 
@@ -32,18 +35,25 @@ class HtmlReporter:
 
     def render(self, result: RunResult, records: Mapping[str, Record]) -> bytes:
         """The page in UTF-8; the same bytes for the same result, records and version of plotly."""
-        return page(build_view(result, records)).encode()
+        view = build_view(result, records)
+        sections = (view.first, *view.sections)
+        return page("report", f"{view.head.suite} on {view.head.device}", sections, view.summary, view=view).encode()
 
 
-def page(view: View) -> str:
-    """The page of a view."""
+def page(kind: str, title: str, sections: Sequence[Section], summary: Json, **values: object) -> str:
+    """A page by the template KIND.html.j2, with its style and scripts, and with every figure of its sections embedded.
+
+    summary: what the page's button saves. values: whatever else the template draws from.
+    """
     # Both are slow to import and only this format needs them.
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
 
     folder = builtin()["templates"]
-    style, script = ((folder / name).read_text(encoding="utf-8") for name in ("report.css", "report.js"))
-    packed, plotly_hash = plotly_source()
+    style = "\n".join((folder / name).read_text(encoding="utf-8") for name in STYLES[kind])
+    scripts = [(folder / name).read_text(encoding="utf-8") for name in SCRIPTS[kind]]
+    drawn = {figure.id: figure.plot for figure in figures(sections)}
+    packed, plotly_hash = plotly_source() if drawn else ("", "")
     environment = Environment(
         loader=FileSystemLoader(folder),
         autoescape=True,
@@ -54,23 +64,16 @@ def page(view: View) -> str:
         lstrip_blocks=True,
     )
     environment.filters["isolated"] = isolated
-    drawn = {
-        "trade-off": figures.trade_off(view.plane),
-        "tail": figures.tail(view.distribution),
-        "over-time": figures.over_time(view.timeline),
-    }
-    return environment.get_template("report.html.j2").render(
-        view=view,
-        drawn=drawn,
-        embedded={name: Markup(in_script(figure)) for name, figure in drawn.items() if figure},  # noqa: S704 (escaped there)
-        summary=Markup(in_script(view.summary)),  # noqa: S704 (escaped there)
-        style=Markup(style),  # noqa: S704 (our own file)
-        script=Markup(script),  # noqa: S704 (our own file)
-        plotly=packed if any(drawn.values()) else "",
-        policy=policy([csp_hash(script), plotly_hash]),
-        distribution=distribution,
-        timeline=timeline,
-        dashes=DASH_GLYPHS,
+    environment.tests["made_of"] = lambda value, kind: type(value).__name__ == kind
+    return environment.get_template(f"{kind}.html.j2").render(
+        title=title,
+        embedded={name: Markup(in_script(plot)) for name, plot in drawn.items()},  # noqa: S704 (escaped there)
+        summary=Markup(in_script(summary)),  # noqa: S704 (escaped there)
+        style=Markup(style),  # noqa: S704 (our own files)
+        scripts=[Markup(script) for script in scripts],  # noqa: S704 (our own files)
+        plotly=packed,
+        policy=policy([*map(csp_hash, scripts), *([plotly_hash] if drawn else [])]),
+        **values,
     )
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from harness.model.metrics import REGISTRY, show
 from harness.model.verdict import CaseResult, Summary
 from harness.report.accuracy import images_in_all, source_text
+from harness.report.blocks import Table
 from harness.report.cases import ABSENT, NOT_RECORDED, Named, reference_of
 from harness.report.comparison import change, speed_against
 from harness.report.names import Style, printable
@@ -111,14 +112,14 @@ def definitions(named: Sequence[Named]) -> tuple[Definition, ...]:
     return tuple(found)
 
 
-def further(named: Sequence[Named]) -> tuple[tuple[str, ...], ...]:
-    """Metrics outside the main table that some case has: a line of headings, then one line of text per case."""
+def further(named: Sequence[Named]) -> Table | None:
+    """Metrics outside the main table that some case has, one row per case; None where there is none."""
     names = [one.column.metric for one in definitions(named) if one.column.metric not in COLUMNS]
     if not names:
-        return ()
+        return None
     headings = [f"{column.label}, {column.unit}" if column.unit else column.label for column in columns(names)]
-    lines = [(one.label, *(_with_interval(one.result, name) for name in names)) for one in named]
-    return (("case", *headings), *lines)
+    lines = tuple((one.name, *(_with_interval(one.result, name) for name in names)) for one in named)
+    return Table(("case", *headings), lines, folded="Further metrics")
 
 
 def _with_interval(result: CaseResult, name: str) -> str:

@@ -12,7 +12,9 @@ from datetime import datetime
 from harness.model.codec import Json
 from harness.model.trial import Record
 from harness.model.verdict import Finding, RunResult
-from harness.report.cases import NOT_RECORDED, Named
+from harness.report import sections
+from harness.report.blocks import Section, Table
+from harness.report.cases import NOT_RECORDED, Named, shown
 from harness.report.conditions import (
     Fact,
     Provenance,
@@ -23,12 +25,9 @@ from harness.report.conditions import (
     settings,
     text,
 )
-from harness.report.distribution import Distribution, distribution
-from harness.report.front import Plane, plane
-from harness.report.names import Style, labels, printable, styles
+from harness.report.names import Style, printable
 from harness.report.rows import Column, Definition, Row, columns, definitions, further, rows
 from harness.report.summary import suite_name, summary_json
-from harness.report.timeline import Timeline, timeline
 
 
 @dataclass(frozen=True)
@@ -63,17 +62,16 @@ class SkipRow:
 
 @dataclass(frozen=True)
 class View:
-    """A page's contents in the page's order."""
+    """A page's contents in the page's order. first: the figure beside the verdicts; sections: those under the table."""
 
     head: Head
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
     footnotes: tuple[tuple[str, str], ...]
     definitions: tuple[Definition, ...]
-    further: tuple[tuple[str, ...], ...]
-    plane: Plane
-    distribution: Distribution
-    timeline: Timeline
+    further: Table | None
+    first: Section
+    sections: tuple[Section, ...]
     findings: tuple[FindingRow, ...]
     damaged: tuple[str, ...]
     skips: tuple[SkipRow, ...]
@@ -87,31 +85,26 @@ class View:
 
 def build_view(result: RunResult, records: Mapping[str, Record]) -> View:
     """A view of a run result and its records by case id; a case without a record has no curves, and says so."""
-    cases = result.cases
-    named = [
-        Named(case, label, style, records.get(case.case.id))
-        for case, label, style in zip(cases, labels([one.case for one in cases]), styles(cases), strict=True)
-    ]
-    shown, notes = rows(named)
-    environment = environment_facts(result.environment)
-    marks = {cell.reason: cell.mark for row in shown for cell in row.cells if cell.mark}
+    run = shown(result, records)
+    named = run.cases
+    table, notes = rows(named)
+    marks = {cell.reason: cell.mark for row in table for cell in row.cells if cell.mark}
     return View(
         head=head(result),
         columns=columns(),
-        rows=shown,
+        rows=table,
         footnotes=tuple((marks[note], note) for note in notes),
         definitions=definitions(named),
         further=further(named),
-        plane=plane(named),
-        distribution=distribution(named),
-        timeline=timeline(named, environment),
+        first=sections.section(sections.FIRST, run),
+        sections=sections.sections(run),
         findings=_findings(named),
         damaged=_damaged(named, result.notes),
         skips=tuple(_skip(skip) for skip in result.skips),
         notes=result.notes,
         device=facts(result.device),
         settings=settings(result.environment),
-        facts=facts(environment),
+        facts=facts(environment_facts(result.environment)),
         provenance=provenance(result, named),
         summary=summary_json(result),
     )

@@ -5,9 +5,10 @@ from dataclasses import replace
 import pytest
 
 from harness.model.metrics import show
-from harness.report import figures
 from harness.report.comparison import OVERLAP, TOO_FEW_INFERENCES, TOO_FEW_LAUNCHES, doubt
+from harness.report.sections import front
 from harness.report.view import View, build_view
+from tests.support.drawn import plane_of
 from tests.support.example_run import example_run, with_case
 
 
@@ -29,11 +30,11 @@ def against_fast(factor: float, *, launches: int = 6) -> View:
     return build_view(result, records)
 
 
-def with_top1(view_of: str, **changes: object) -> View:
+def with_top1(view_of: str, **changes: object):
     result, records = example_run(("fast", "fast-int8"))
     case = next(case for case in result.cases if case.case.variant == view_of)
     top1 = replace(case.metrics["accuracy_top1"], **changes)
-    return build_view(with_case(result, view_of, metrics={**case.metrics, "accuracy_top1": top1}), records)
+    return with_case(result, view_of, metrics={**case.metrics, "accuracy_top1": top1}), records
 
 
 @pytest.mark.parametrize(
@@ -96,11 +97,12 @@ def test_an_interval_that_is_shown_like_its_point_is_not_shown():
     ],
 )
 def test_an_accuracy_says_where_it_comes_from(changes, source, said):
-    view = with_top1("fast", **changes)
-    point = view.plane.points[0]
-    assert f"accuracy {show('accuracy_top1', 0.9398)} % ({said})" in view.rows[0].sentence
+    run = with_top1("fast", **changes)
+    plane = plane_of(*run)
+    point = plane.points[0]
+    assert f"accuracy {show('accuracy_top1', 0.9398)} % ({said})" in build_view(*run).rows[0].sentence
     assert (point.source, point.origin) == (source, said)
-    trace = next(trace for trace in figures.trade_off(view.plane)["data"] if trace["name"] == "fast")
+    trace = next(trace for trace in front.drawn(plane)["data"] if trace["name"] == "fast")
     assert trace["marker"]["symbol"] == ("circle-dot" if source == "recorded" else "circle")
     assert trace["text"] == (["1000 images"] if source == "part" else [""])
     assert ("text" in trace["mode"]) == (source == "part")
@@ -115,10 +117,10 @@ def test_of_an_unknown_whole_no_part_is_claimed():
     unknown = with_case(result, "fast", metrics=metrics, artifact=replace(case.artifact, accuracy=None))
     view = build_view(unknown, records)
     assert "(measured here on 1000 images)" in view.rows[0].sentence
-    assert view.plane.legend == "with a number beside it: measured here on so many images"
+    assert plane_of(unknown, records).legend == "with a number beside it: measured here on so many images"
 
 
 def test_the_legend_names_the_sources_that_are_drawn():
-    assert with_top1("fast").plane.legend.startswith("with a dot: recorded")
-    both = with_top1("fast", method="measured here on 10000 test images").plane.legend
+    assert plane_of(*with_top1("fast")).legend.startswith("with a dot: recorded")
+    both = plane_of(*with_top1("fast", method="measured here on 10000 test images")).legend
     assert both.startswith("plain: measured here on all images; with a dot: recorded")

@@ -17,11 +17,14 @@ import pytest
 from plotly.offline import get_plotlyjs
 
 from harness.errors import UnknownName
-from harness.report import TABLE, figures, reporter
-from harness.report.html import csp_hash, in_script
+from harness.report import TABLE, reporter
+from harness.report.blocks import figures
+from harness.report.html import SCRIPTS, csp_hash, in_script
 from harness.report.names import printable
+from harness.report.sections import front
 from harness.report.summary import summary_json
 from harness.report.view import build_view
+from tests.support.drawn import plane_of
 from tests.support.example_run import NO_POWER, THROTTLED, example_run, renamed, with_case, without_metric
 
 SCHEMA = Path(__file__).resolve().parents[3] / "results" / "schema" / "summary-1.schema.json"
@@ -44,16 +47,17 @@ class Page(HTMLParser):
     def __init__(self, source: bytes) -> None:
         super().__init__()
         self.elements: list[tuple[str, dict[str, str | None]]] = []
-        self.scripts: dict[str | None, str] = {}
+        self.scripts: dict[str, str] = {}
         self.text = ""
-        self._script: str | None = None
+        self._script = ""
         self._inside = False
         self.feed(source.decode())
 
     def handle_starttag(self, tag, attrs):
         self.elements.append((tag, dict(attrs)))
         if tag == "script":
-            self._inside, self._script = True, dict(attrs).get("id")
+            unnamed = f"script {sum(name.startswith('script ') for name in self.scripts)}"
+            self._inside, self._script = True, dict(attrs).get("id") or unnamed
 
     def handle_endtag(self, tag):
         self._inside = self._inside and tag != "script"
@@ -186,7 +190,9 @@ def test_the_page_is_small_and_holds_plotly_once_as_the_policy_names_it(run, pag
     policy = next(a["content"] for _, a in page.elements if a.get("http-equiv") == "Content-Security-Policy")
     assert policy.startswith("default-src 'none'; script-src ")
     assert csp_hash(plotly) in policy
-    assert csp_hash(page.scripts[None]) in policy
+    ours = [source for name, source in page.scripts.items() if name.startswith("script ")]
+    assert len(ours) == len(SCRIPTS["report"])
+    assert all(csp_hash(source) in policy for source in ours)
     assert "unsafe-inline" not in policy.split("script-src")[1].split(";")[0]
     assert "unsafe-eval" not in policy
 
@@ -201,9 +207,9 @@ def test_nothing_in_the_page_points_outside_it(page):
 def test_the_page_embeds_the_summary_and_its_figures(run, page):
     assert json.loads(page.scripts["summary"]) == summary_json(run[0])
     drawn = [a["data-figure"] for _, a in page.elements if "data-figure" in a]
-    assert drawn == ["trade-off", "tail", "over-time"]
     view = build_view(*run)
-    assert json.loads(page.scripts["data-trade-off"]) == figures.trade_off(view.plane)
+    assert drawn == [figure.id for figure in figures([view.first, *view.sections])]
+    assert json.loads(page.scripts["data-trade-off"]) == front.drawn(plane_of(*run))
 
 
 def test_the_page_holds_every_number_of_the_table(run, page):
@@ -215,13 +221,15 @@ def test_the_page_holds_every_number_of_the_table(run, page):
 
 def test_plotly_knows_every_attribute_of_the_figures(run):
     view = build_view(*run)
-    for figure in (figures.trade_off(view.plane), figures.tail(view.distribution), figures.over_time(view.timeline)):
-        plotly.graph_objects.Figure(figure)  # raises on an unknown attribute
+    drawn = list(figures([view.first, *view.sections]))
+    assert {"trade-off", "tail", "over-time"} <= {figure.id for figure in drawn}
+    for figure in drawn:
+        plotly.graph_objects.Figure(figure.plot)  # raises on an unknown attribute
 
 
 def test_the_scatter_draws_the_points_and_intervals_of_the_result(run):
     result, records = run
-    traces = {trace["name"]: trace for trace in figures.trade_off(build_view(result, records).plane)["data"]}
+    traces = {trace["name"]: trace for trace in front.drawn(plane_of(result, records))["data"]}
     p50 = result.cases[0].metrics["latency_p50_s"]
     assert traces["fast"]["x"] == [p50.point * 1e3]
     assert traces["fast"]["error_x"]["array"] == [pytest.approx((p50.high - p50.point) * 1e3)]

@@ -9,12 +9,11 @@ import numpy as np
 import pytest
 
 from harness.model.trial import Channel, Samples, Trace
-from harness.report import figures
-from harness.report.distribution import pooled_latency_s
-from harness.report.panels import rate
+from harness.report.sections.distribution import pooled_latency_s
+from harness.report.sections.panels import rate
+from harness.report.sections.timeline import LONGEST_GAP_S, drawn, layout
 from harness.report.thinning import KEPT_TAIL, kept, thinned
-from harness.report.timeline import LONGEST_GAP_S, layout
-from harness.report.view import build_view
+from tests.support.drawn import distribution_of, timeline_of
 from tests.support.example_run import example_run
 
 
@@ -33,7 +32,7 @@ def test_the_curve_keeps_both_extremes_and_the_whole_tail():
 
 def test_curves_pool_the_launches_and_fall_from_one_to_one_in_n(run):
     result, records = run
-    curve = build_view(result, records).distribution.curves[0]
+    curve = distribution_of(result, records).curves[0]
     durations = pooled_latency_s(records[result.cases[0].case.id])
     assert curve.count == len(durations) == sum(len(t.samples) for t in records[result.cases[0].case.id].trials)
     assert (curve.share[0], curve.share[-1]) == (1.0, pytest.approx(1 / curve.count, rel=1e-5))
@@ -43,7 +42,7 @@ def test_curves_pool_the_launches_and_fall_from_one_to_one_in_n(run):
 
 def test_the_marks_are_the_tables_percentiles(run):
     result, records = run
-    curve = build_view(result, records).distribution.curves[1]
+    curve = distribution_of(result, records).curves[1]
     metrics = result.cases[1].metrics
     assert [(mark.label, mark.share) for mark in curve.marks] == [("p50", 0.5), ("p90", 0.1), ("p99", 0.01)]
     assert [mark.latency_ms for mark in curve.marks] == [
@@ -58,9 +57,9 @@ def test_a_case_without_samples_is_left_out_with_the_reason(run):
         replace(trial, status="failed", message="the agent was killed", samples=Samples())
         for trial in records[first].trials
     )
-    view = build_view(result, {**records, first: replace(records[first], trials=failed)})
-    assert view.distribution.left_out == (("fast", "the agent was killed"),)
-    assert "fast" not in {track.label for track in view.timeline.tracks}
+    without = {**records, first: replace(records[first], trials=failed)}
+    assert distribution_of(result, without).left_out == (("fast", "the agent was killed"),)
+    assert "fast" not in {track.label for track in timeline_of(result, without).tracks}
 
 
 def test_every_span_of_time_keeps_its_fastest_and_slowest():
@@ -86,16 +85,14 @@ def test_trials_follow_each_other_by_their_start_and_long_waits_are_cut(run):
 
 def test_all_trials_lie_on_one_axis_without_overlap(run):
     spans = sorted(
-        (segment.time_s[0], segment.time_s[-1])
-        for track in build_view(*run).timeline.tracks
-        for segment in track.segments
+        (segment.time_s[0], segment.time_s[-1]) for track in timeline_of(*run).tracks for segment in track.segments
     )
     assert len(spans) == 24
     assert all(end <= begin for (_, end), (begin, _) in pairwise(spans))
 
 
 def test_strips_show_what_was_read_in_their_units(run):
-    panels = {panel.title: panel for panel in build_view(*run).timeline.panels}
+    panels = {panel.title: panel for panel in timeline_of(*run).panels}
     assert set(panels) == {"Temperature", "Clock", "Other load"}
     assert [line.name for line in panels["Temperature"].lines] == ["cpu-thermal_0", "gpu-thermal_1"]
     assert (panels["Clock"].lines[0].low, panels["Clock"].lines[0].high) == (1.2, 1.8)
@@ -116,7 +113,7 @@ def test_sensors_that_could_not_be_read_are_words_not_an_empty_strip(run):
         for key, record in records.items()
     }
     facts = {"sensors": {"unavailable": {"thermal": "no readable zone"}}}
-    timeline = build_view(replace(result, environment={"facts": facts}), bare).timeline
+    timeline = timeline_of(replace(result, environment={"facts": facts}), bare)
     assert timeline.panels == ()
     assert timeline.absent[0] == "Temperature: no channel was readable (no readable zone)."
     assert "cpufreq" in timeline.absent[1]
@@ -131,7 +128,7 @@ def test_a_channel_that_only_failed_is_not_drawn(run):
         key: replace(record, trials=tuple(replace(trial, traces=(dead,)) for trial in record.trials))
         for key, record in records.items()
     }
-    assert build_view(result, only).timeline.panels == ()
+    assert timeline_of(result, only).panels == ()
 
 
 def test_a_counter_read_too_briefly_for_a_rate_says_that(run):
@@ -146,7 +143,7 @@ def test_a_counter_read_too_briefly_for_a_rate_says_that(run):
         )
         for key, record in records.items()
     }
-    timeline = build_view(result, brief).timeline
+    timeline = timeline_of(result, brief)
     assert timeline.absent == ("Other load: read, but no trial holds enough readings to draw.",)
 
 
@@ -159,7 +156,7 @@ def test_the_hottest_reading_survives_the_thinning(run):
     trial = records[first].trials[0]
     trace = Trace(channel, array("d", (trial.samples.start_s[0] + 0.001 * i for i in range(4001))), value)
     only = {first: replace(records[first], trials=(replace(trial, traces=(trace,)),))}
-    line = build_view(result, only).timeline.panels[0].lines[0]
+    line = timeline_of(result, only).panels[0].lines[0]
     assert (line.low, line.high) == (50.0, 91.0)
     assert len(line.value) < 200
 
@@ -183,16 +180,16 @@ def short(records, readings: int) -> dict:
 @pytest.mark.parametrize(("readings", "mode"), [(2, "lines+markers"), (3, "lines+markers"), (4, "lines")])
 def test_a_piece_too_short_for_a_line_has_markers(run, readings, mode):
     result, records = run
-    figure = figures.over_time(build_view(result, short(records, readings)).timeline)
+    figure = drawn(timeline_of(result, short(records, readings)))
     strip = next(trace for trace in figure["data"] if trace["name"] == "other_busy")
     assert strip["mode"] == mode  # a counter of n readings is a rate of n - 1
     assert figure["data"][0]["mode"] == "lines+markers"
-    assert {trace["mode"] for trace in figures.over_time(build_view(*run).timeline)["data"][:4]} == {"lines"}
+    assert {trace["mode"] for trace in drawn(timeline_of(*run))["data"][:4]} == {"lines"}
 
 
 def test_a_load_of_nothing_is_drawn_above_the_axis(run):
     result, records = run
-    timeline = build_view(result, short(records, 4)).timeline
+    timeline = timeline_of(result, short(records, 4))
     assert (timeline.panels[0].lines[0].low, timeline.panels[0].lines[0].high) == (0.0, 0.0)
-    bottom, top = figures.over_time(timeline)["layout"]["yaxis2"]["range"]
+    bottom, top = drawn(timeline)["layout"]["yaxis2"]["range"]
     assert bottom < 0.0 < top

@@ -7,6 +7,7 @@ import pytest
 from harness.model.metrics import show
 from harness.report.rows import COLUMNS
 from harness.report.view import View, build_view
+from tests.support.drawn import plane_of
 from tests.support.example_run import (
     NO_ACCURACY,
     NO_POWER,
@@ -98,11 +99,12 @@ def test_a_note_is_a_finding_but_no_reason(view):
     assert "background-load" in {row.finding.code for row in view.findings}
 
 
-def test_the_front_holds_valid_cases_that_no_other_one_beats_in_both(view):
-    assert {point.label for point in view.plane.points if point.on_front} == {"fast", "fast-int8"}
+def test_the_front_holds_valid_cases_that_no_other_one_beats_in_both(run):
+    plane = plane_of(*run)
+    assert {point.label for point in plane.points if point.on_front} == {"fast", "fast-int8"}
     # wide is the most accurate of all, and invalid.
-    assert max(view.plane.points, key=lambda point: point.accuracy.point).label == "wide"
-    assert dict(view.plane.left_out) == {"sketch": f"top-1: {NO_ACCURACY}"}
+    assert max(plane.points, key=lambda point: point.accuracy.point).label == "wide"
+    assert dict(plane.left_out) == {"sketch": f"top-1: {NO_ACCURACY}"}
 
 
 def test_a_case_that_another_one_dominates_leaves_the_front():
@@ -110,8 +112,8 @@ def test_a_case_that_another_one_dominates_leaves_the_front():
     fast, quantized = (dict(case.metrics) for case in result.cases)
 
     def on_front(**changed: object) -> list[bool]:
-        view = build_view(with_case(result, "fast-int8", metrics={**quantized, **changed}), records)
-        return [point.on_front for point in view.plane.points]
+        plane = plane_of(with_case(result, "fast-int8", metrics={**quantized, **changed}), records)
+        return [point.on_front for point in plane.points]
 
     top1 = quantized["accuracy_top1"]
     assert on_front() == [True, True]  # faster, but less accurate
@@ -126,25 +128,25 @@ def test_a_case_that_another_one_dominates_leaves_the_front():
 def test_a_doubtful_case_is_never_on_the_front():
     result, records = example_run(("fast", "fast-int8"))
     doubt = replace(THROTTLED, severity="doubt")
-    view = build_view(with_case(result, "fast-int8", verdict="doubtful", findings=(doubt,)), records)
-    assert {point.label for point in view.plane.points if point.on_front} == {"fast"}
+    plane = plane_of(with_case(result, "fast-int8", verdict="doubtful", findings=(doubt,)), records)
+    assert {point.label for point in plane.points if point.on_front} == {"fast"}
 
 
 def test_without_one_valid_case_there_is_no_front():
     result, records = example_run()
     for name in ("fast", "fast-int8", "sketch"):
         result = with_case(result, name, verdict="invalid", findings=(THROTTLED,))
-    view = build_view(result, records)
-    assert len(view.plane.points) == 3
-    assert not any(point.on_front for point in view.plane.points)
-    assert view.head.counts == "4 cases: 4 invalid; 1 skipped"
+    plane = plane_of(result, records)
+    assert len(plane.points) == 3
+    assert not any(point.on_front for point in plane.points)
+    assert build_view(result, records).head.counts == "4 cases: 4 invalid; 1 skipped"
 
 
 def test_accuracy_missing_everywhere_leaves_an_empty_plane_with_every_reason():
     result, records = example_run()
-    view = build_view(without_metric(result, "accuracy_top1", "no data"), records)
-    assert view.plane.points == ()
-    assert [reason for _, reason in view.plane.left_out] == ["top-1: no data"] * 4
+    plane = plane_of(without_metric(result, "accuracy_top1", "no data"), records)
+    assert plane.points == ()
+    assert [reason for _, reason in plane.left_out] == ["top-1: no data"] * 4
 
 
 def test_the_head_says_when_and_how_far():

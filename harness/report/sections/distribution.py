@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,8 +11,10 @@ from numpy.typing import NDArray
 
 from harness.model.metrics import show
 from harness.model.trial import Record
-from harness.report.cases import ABSENT, NOT_RECORDED, Named
-from harness.report.names import Style
+from harness.report import plots
+from harness.report.blocks import Figure, Name, Paragraph, Plot, Section, Table, not_drawn
+from harness.report.cases import ABSENT, NOT_RECORDED, Named, Shown, legend
+from harness.report.names import Style, in_figure
 from harness.report.rows import interval
 from harness.report.thinning import DRAWN_BODY, KEPT_TAIL, kept, rounded
 
@@ -22,6 +25,9 @@ RULE = (
 MARKED = (("latency_p50_s", 0.5), ("latency_p90_s", 0.1), ("latency_p99_s", 0.01))
 _TABLE_QUANTILES = (0.0, 0.01, 0.1, 0.5, 0.9, 0.99, 0.999, 1.0)
 TABLE_HEADINGS = ("min", "q1 %", "q10 %", "q50 %", "q90 %", "q99 %", "q99.9 %", "max")
+
+
+TAIL_LOG_BEYOND = 4.0
 
 
 @dataclass(frozen=True)
@@ -54,6 +60,33 @@ class Distribution:
 
     curves: tuple[Curve, ...]
     left_out: tuple[tuple[str, str], ...]
+
+
+def section(shown: Shown) -> Section:
+    """The curves, or why there are none."""
+    found = distribution(shown.cases)
+    plot = drawn(found)
+    title = "Latency distribution"
+    if plot is None:
+        absent = Paragraph("No timed inferences are at hand.", "none")
+        return Section("tail", title, (absent, *not_drawn(found.left_out)))
+    how = (
+        "Each line falls from all inferences to the slowest one; the vertical axis is logarithmic, so the tail has "
+        "room. Lines pool all launches; symbols mark the table’s p50, p90 and p99, which may be medians over launches and so "
+        f"lie beside the line. {RULE}"
+    )
+    rows = tuple((Name(one.label, one.style), str(one.count), *one.quantiles) for one in found.curves)
+    table = Table(("case", "n", *TABLE_HEADINGS), rows, folded="Data of this figure (ms)")
+    on = {curve.label for curve in found.curves}
+    figure = Figure(
+        "tail",
+        "Share of inferences that took longer than a given latency, logarithmic",
+        plot,
+        table,
+        (how,),
+        legend([one for one in shown.cases if one.label in on]),
+    )
+    return Section("tail", title, (figure, *not_drawn(found.left_out)))
 
 
 def distribution(named: Sequence[Named]) -> Distribution:
@@ -112,3 +145,58 @@ def _why_empty(one: Named) -> str:
         return "its timed inferences are not at hand"
     failed = [trial.message for trial in one.record.trials if trial.status == "failed" and trial.message]
     return failed[0] if failed else one.result.missing.get("latency_p50_s", NOT_RECORDED)
+
+
+def drawn(distribution: Distribution) -> Plot | None:
+    """Share of inferences that took longer, on a log axis, so that p99 and p99.9 have room; None without curves."""
+    curves = distribution.curves
+    if not curves:
+        return None
+    data: list[Plot] = []
+    for curve in curves:
+        data += _traces(curve)
+    lowest = min(curve.latency_ms[0] for curve in curves)
+    highest = max(curve.latency_ms[-1] for curve in curves)
+    layout = plots.base_layout(460)
+    levels = [10.0**-power for power in range(1, 1 + math.ceil(math.log10(max(curve.count for curve in curves))))]
+    axis = plots.linear_axis("latency, ms")
+    layout["xaxis"] = plots.log_axis(axis, lowest, highest) if highest > TAIL_LOG_BEYOND * lowest > 0 else axis
+    layout["yaxis"] = plots.linear_axis("inferences that took longer") | {
+        "type": "log",
+        "tickvals": [1.0, 0.5, *levels],
+        "ticktext": ["all", "50 % (p50)", *(_level(level) for level in levels)],
+        "range": [math.log10(min(levels, default=0.1)) - 0.05, 0.08],
+    }
+    layout["hovermode"] = "closest"
+    return {"data": data, "layout": layout}
+
+
+def _traces(curve: Curve) -> list[Plot]:
+    opacity = 1.0 if curve.verdict == "valid" else plots.NOT_VALID_OPACITY
+    name = in_figure(curve.label)
+    line = {
+        "type": "scatter",
+        "mode": "lines",
+        "name": name,
+        "x": list(curve.latency_ms),
+        "y": list(curve.share),
+        "opacity": opacity,
+        "line": {"color": curve.style.colour, "width": 2, "dash": curve.style.dash, "shape": "hv"},
+        "hovertemplate": "<b>%{fullData.name}</b><br>%{y:.3~%} took at least %{x:.4~r} ms<extra></extra>",
+    }
+    marks = {
+        "type": "scatter",
+        "mode": "markers",
+        "name": name,
+        "x": [mark.latency_ms for mark in curve.marks],
+        "y": [mark.share for mark in curve.marks],
+        "opacity": opacity,
+        "marker": {"color": curve.style.colour, "symbol": curve.style.symbol, "size": 10},
+        "text": [f"{mark.label} {mark.text} ms" for mark in curve.marks],
+        "hovertemplate": "<b>%{fullData.name}</b><br>%{text}<extra></extra>",
+    }
+    return [line, marks] if curve.marks else [line]
+
+
+def _level(level: float) -> str:
+    return f"{level * 100:.6g} % (p{100 * (1 - level):.8g})"

@@ -1,5 +1,5 @@
 "use strict";
-// Inflates plotly.js out of the page, draws every figure, and offers the summary as a file.
+// Inflates plotly.js out of the page, and draws every figure.
 (function () {
   const narrow = window.matchMedia("(max-width: 720px)");
 
@@ -37,19 +37,6 @@
     });
   }
 
-  function offerDownload() {
-    const button = document.getElementById("download");
-    button.hidden = false;
-    button.addEventListener("click", function () {
-      const link = document.createElement("a");
-      const text = document.getElementById("summary").textContent;
-      link.href = URL.createObjectURL(new Blob([text], { type: "application/json" }));
-      link.download = "summary.json";
-      link.click();
-      URL.revokeObjectURL(link.href);
-    });
-  }
-
   // Paper is narrower than the window the figures were drawn for.
   function fitToPaper(holders) {
     const width = 700;
@@ -58,7 +45,6 @@
   }
 
   async function start() {
-    offerDownload();
     const holders = Array.from(document.querySelectorAll("[data-figure]"));
     if (!holders.length) return 0;
     try {
