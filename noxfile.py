@@ -13,6 +13,7 @@ nox.options.reuse_venv = "yes"
 nox.options.error_on_missing_interpreters = False
 # uv installs ten times faster where it is at hand; nothing here needs it.
 nox.options.default_venv_backend = "uv|virtualenv"
+AXE = "axe-core@4.14.1"
 
 
 @nox.session(default=False)
@@ -27,6 +28,18 @@ def tests(session: nox.Session) -> None:
     """All tests that need neither torch nor a board."""
     session.install("-e", ".[dev]")
     session.run("pytest", "tests", "--ignore=tests/build", "--ignore=tests/overhead", *session.posargs)
+
+
+@nox.session(default=False)
+def accessible(session: nox.Session) -> None:
+    """The report's pages in headless Chromium, judged by axe-core, which npm brings into the session's own folder."""
+    if shutil.which("npm") is None:
+        session.skip("npm is not installed; Debian's package is npm")
+    folder = session.create_tmp()
+    session.run("npm", "install", "--silent", "--no-save", "--prefix", folder, AXE, external=True)
+    session.install("-e", ".[dev]")
+    script = str(Path(folder).resolve() / "node_modules" / "axe-core" / "axe.min.js")
+    session.run("pytest", "tests/flow/test_report_accessible.py", *session.posargs, env={"HARNESS_AXE": script})
 
 
 @nox.session(default=False)

@@ -14,6 +14,8 @@ from harness import __version__
 from harness.options import LOG_KINDS, RESULT_KINDS, TOTAL_SCOPES
 from harness.registry import DEFAULT_DEVICE, DEFAULT_SUITE, HERE, SITES_FILE
 
+# The first minute is burst, the last one sustained performance: one of each is needed.
+LEAST_SUSTAINED_S = 120.0
 _EPILOG = """\
 exit codes: 0 done; 1 the gate found a regression; 2 usage or configuration;
             3 nothing valid was measured, or the run was interrupted (the same command goes on with it)
@@ -108,6 +110,8 @@ def _measuring_arguments(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--model", action="append", default=[], metavar="FILE.onnx", help="your own model, not a suite")
     verb.add_argument("--shape", action="append", default=[], metavar="NAME=1,3,224,224", help="a model input's shape")
     verb.add_argument("--budget", type=_seconds, metavar="SECONDS", help="most time for the measured part of a launch")
+    sustain_help = "let each launch last so long, e.g. 10m, as a scenario of its own: burst against sustained speed"
+    verb.add_argument("--sustain", type=_long, metavar="DURATION", help=sustain_help)
     until_help = "launch each case 6 to 30 times, until half the 95 %% interval of p50 is this share of it, e.g. 1%%"
     verb.add_argument("--until", type=_share, metavar="SHARE", help=until_help)
     verb.add_argument("--budget-total", type=_seconds, metavar="SECONDS", help="most time for all launches of --until")
@@ -123,7 +127,8 @@ def _measuring_arguments(verb: argparse.ArgumentParser) -> None:
 def _report_arguments(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("runs", nargs="*", default=["last"], metavar="RUN", help="run id, its start, a folder, or last")
     verb.add_argument("--out", type=Path, default=Path("reports/site"), metavar="DIR", help="default: %(default)s")
-    verb.add_argument("--format", default="html", choices=("html", "md", "csv", "json"), help="default: %(default)s")
+    forms = ("html", "md", "csv", "tex", "json", "perfetto")
+    verb.add_argument("--format", default="html", choices=forms, help="default: %(default)s")
     _power_log_arguments(verb)
     _common_arguments(verb)
 
@@ -209,6 +214,7 @@ def _compare_arguments(verb: argparse.ArgumentParser) -> None:
     side = "a run (id, its start, a folder, last), KIND:FILE of another tool, or what `import --json` wrote of one"
     verb.add_argument("base", metavar="BASE", help=side)
     verb.add_argument("candidate", metavar="CANDIDATE", help="likewise")
+    verb.add_argument("more", nargs="*", metavar="MORE", help="further candidates, each against BASE")
     verb.add_argument(
         "--match", action="append", default=[], metavar="NEW=OLD", help="a variant and the baseline's (repeatable)"
     )
@@ -218,6 +224,9 @@ def _compare_arguments(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--allow", action="append", default=[], metavar="NAME", help=allow_help)
     verb.add_argument("--allow-different", action="store_true", help="compare whatever differs, and say what does")
     verb.add_argument("--markdown", type=Path, metavar="FILE", help="write the tables as Markdown")
+    verb.add_argument("--html", type=Path, metavar="FILE", help="write it as a page; what is refused, too")
+    gate_help = "show the decision of a gate between the two on the page: what `gate --json` wrote"
+    verb.add_argument("--gate", type=Path, metavar="FILE", help=gate_help)
     verb.add_argument("--json", metavar="FILE|-", help="write harness.comparison/1 (- for stdout, instead of tables)")
     _common_arguments(verb)
 
@@ -243,6 +252,7 @@ def _gate_arguments(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--budget", type=_seconds, metavar="SECONDS", help="for the whole gate (default: the policy's)")
     verb.add_argument("--junit", type=Path, metavar="FILE", help="write the outcome as JUnit XML")
     verb.add_argument("--markdown", type=Path, metavar="FILE", help="write it as Markdown, as for a pull request")
+    verb.add_argument("--html", type=Path, metavar="FILE", help="write it as a page")
     verb.add_argument("--json", metavar="FILE|-", help="write harness.gate/1 (- for stdout, instead of the table)")
     different_help = "show figures of another machine too, without a verdict"
     verb.add_argument("--allow-different", action="store_true", help=different_help)
@@ -277,6 +287,7 @@ def _history_arguments(verb: argparse.ArgumentParser) -> None:
     reference_help = "divide by this variant's value of the same run: what slows down the whole machine cancels"
     verb.add_argument("--reference", default="", metavar="V", help=reference_help)
     verb.add_argument("--margin", type=_share, metavar="SHARE", help="smaller moves are none (default: the metric's)")
+    verb.add_argument("--html", type=Path, metavar="FILE", help="write it as a page")
     verb.add_argument("--json", metavar="FILE|-", help="write harness.history/1 (- for stdout, instead of tables)")
     _common_arguments(verb)
 
@@ -298,6 +309,19 @@ def _seconds(text: str) -> float:
         seconds = 0.0
     if not 0 < seconds < float("inf"):
         raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above 0")
+    return seconds
+
+
+def _long(text: str) -> float:
+    """Seconds, as 600, 600s, 10m or 1h; two minutes are the least that has a first and a last one."""
+    units = {"s": 1.0, "m": 60.0, "h": 3600.0}
+    number, unit = (text[:-1], units[text[-1]]) if text[-1:] in units else (text, 1.0)
+    try:
+        seconds = float(number) * unit
+    except ValueError:
+        seconds = math.nan
+    if not LEAST_SUSTAINED_S <= seconds < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is no duration of two minutes or more, such as 10m, 600s or 1h")
     return seconds
 
 

@@ -145,6 +145,9 @@ def _check_together(parsed: argparse.Namespace) -> None:
         raise UsageError("--shape names an input of --model FILE.onnx; a suite knows its inputs")
     if getattr(parsed, "until", None) and parsed.quick:
         raise UsageError("--quick is 3 launches without an interval, and --until asks for one: leave one of them out")
+    if getattr(parsed, "sustain", None) and (parsed.quick or parsed.budget):
+        short = "--quick" if parsed.quick else "--budget"
+        raise UsageError(f"{short} makes launches short, and --sustain makes them last: leave one of them out")
     devices = getattr(parsed, "device", [])
     if getattr(parsed, "host", None) and len(devices) > 1:
         raise UsageError(
@@ -186,5 +189,6 @@ def _options(parsed: argparse.Namespace, given: Sequence[str], environment: Mapp
         github_summary=_github_summary(environment),
         until=getattr(parsed, "until", None),
         budget_total_s=getattr(parsed, "budget_total", None),
+        sustain_s=getattr(parsed, "sustain", None),
         leases=Path(environment.get("HARNESS_LEASES") or LEASE_FOLDER).absolute(),
     )

@@ -41,8 +41,8 @@ class Options:
     devices: names, sites or files, at least one. host: the one board's address, or registry.HERE. sites: where their
     addresses are, None where there is no place for them; sites_named: as data_named. power_mode: None leaves the device
     file's. backends: empty means the suite's. until: measure until half p50's interval is this share of it;
-    budget_total_s: wall time for that. github_summary: where a step of GitHub Actions is summed up. leases: where the
-    lease of this machine as a board lies, the same for all of its logins.
+    budget_total_s: wall time for that. sustain_s: how long each launch lasts at least. github_summary: where a step of
+    GitHub Actions is summed up. leases: where the lease of this machine as a board lies, one for all of its logins.
     """
 
     command: tuple[str, ...]
@@ -71,4 +71,5 @@ class Options:
     github_summary: Path | None = None
     until: float | None = None
     budget_total_s: float | None = None
+    sustain_s: float | None = None
     leases: Path = Path(LEASE_FOLDER)

@@ -38,6 +38,7 @@ from harness.model.device import Device
 T = TypeVar("T")
 INPUT_SEED = 0
 QUICK_LAUNCHES = 3
+SUSTAINED = "sustained"
 QUICK_STOP = StopRule(min_count=64, min_duration_s=0.3, budget_s=10.0)
 
 
@@ -58,7 +59,7 @@ class Choice:
     """What the user narrowed: names empty means all. `accuracy`: the suite's data is at hand.
 
     backends: of those that the suite names, or where it names none, that the device lists. until: as of Plan; it says
-    how many launches there are at the most.
+    how many launches there are at the most. sustain_s: the least duration of the measured part of each launch.
     """
 
     variants: tuple[str, ...] = ()
@@ -69,6 +70,7 @@ class Choice:
     budget_s: float | None = None
     backends: tuple[str, ...] = ()
     until: Precision | None = None
+    sustain_s: float | None = None
 
 
 @dataclass(frozen=True)
@@ -223,7 +225,7 @@ def _case(
         precision=made.precision,
         backend=backend,
         device=device.name,
-        scenario=dataclasses.replace(scenario, stop=_stop_rule(scenario, choice)),
+        scenario=_scenario(scenario, choice),
         settings=suite.settings or device.settings,
         inputs=resolved.inputs,
         input_seed=INPUT_SEED,
@@ -296,6 +298,16 @@ def _options(suite: Suite, backend: str, resolved: Resolved) -> dict[str, Json]:
     if needed.asks_for_int8 and resolved.facts.precision == "int8":
         options["int8"] = True
     return options
+
+
+def _scenario(scenario: Scenario, choice: Choice) -> Scenario:
+    """As it is to be run. A sustained one has a name of its own, so that nobody compares it with the short one; its
+    budget comes on top, for a model of which the least count takes longer."""
+    if choice.sustain_s is None:
+        return dataclasses.replace(scenario, stop=_stop_rule(scenario, choice))
+    label = f"{scenario.label}-{SUSTAINED}" if scenario.label else SUSTAINED
+    lasting = StopRule(scenario.stop.min_count, choice.sustain_s, choice.sustain_s + scenario.stop.budget_s)
+    return dataclasses.replace(scenario, label=label, stop=lasting)
 
 
 def _stop_rule(scenario: Scenario, choice: Choice) -> StopRule:

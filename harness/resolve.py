@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness.artifacts import forms as made_forms
-from harness.artifacts import locks, onnx_file
+from harness.artifacts import locks, onnx_composition, onnx_file
 from harness.errors import BuildError, ModelError, UsageError
 from harness.model.backend import ONNX_FORMS, SCRIPTED, Form
-from harness.model.case import ArtifactFacts, Case, Suite, Variant
+from harness.model.case import ArtifactFacts, Case, Part, Suite, Variant
 from harness.plan import Resolved
 
 
@@ -81,8 +81,9 @@ def _with_forms(
         if isinstance(made, str):
             found[form] = made
         else:
+            parts = _parts(made.path, made.size_bytes) if form in ONNX_FORMS else ()
             found[form] = dataclasses.replace(
-                facts, file=made.path.name, sha256=made.sha256, size_bytes=made.size_bytes
+                facts, file=made.path.name, sha256=made.sha256, size_bytes=made.size_bytes, composition=parts
             )
             formed[made.sha256] = Source(made.path.parent, (made.path.name,), made.sha256)
     return dataclasses.replace(resolved, forms=found)
@@ -106,6 +107,11 @@ def _form(suite: Suite, facts: ArtifactFacts, source: Source, cache: Path, form:
         return making.make(cache, facts, _path(source), form)
     except BuildError as error:
         return str(error)
+
+
+def _parts(path: Path, size_bytes: int) -> tuple[Part, ...]:
+    """Of an ONNX form, which is one file."""
+    return onnx_composition.composition(onnx_file.read(path), size_bytes)
 
 
 def _path(source: Source) -> Path:
@@ -163,7 +169,12 @@ def _find(
 def _with_inputs(variant: Variant, facts: ArtifactFacts, path: Path) -> tuple[Resolved, Source]:
     found = onnx_file.inspect(path, {})
     told = dataclasses.replace(
-        facts, variant=variant.name, parent=variant.parent, title=variant.title, role=variant.role
+        facts,
+        variant=variant.name,
+        parent=variant.parent,
+        title=variant.title,
+        role=variant.role,
+        composition=found.composition,
     )
     return Resolved(told, found.inputs), Source(path.parent, (path.name, *found.files[1:]), facts.sha256)
 
@@ -175,6 +186,7 @@ def _own_model(variant: Variant, path: Path) -> tuple[Resolved, Source]:
         accuracy_missing="no labelled data is known for this model",
         title=variant.title,
         role=variant.role,
+        composition=found.composition,
     )
     sha256 = hashlib.sha256(path.read_bytes()).hexdigest() if len(found.files) > 1 else found.sha256
     return Resolved(facts, found.inputs), Source(path.parent, found.files, sha256)

@@ -19,6 +19,7 @@ from typing import Protocol
 
 import harness
 from harness import places, registry, rounds
+from harness.artifacts.quality_file import recorded_pairs, recorded_qualities
 from harness.attachments import with_attached
 from harness.board import material, pack
 from harness.board.hold import Board, Hold, Patience
@@ -29,7 +30,7 @@ from harness.board.runner import probe, run_trial, utc_now
 from harness.board.transports import connect
 from harness.datasets import cifar10
 from harness.datasets.split import Split
-from harness.errors import DataError, DeviceFileError, NothingMeasured, UsageError
+from harness.errors import DataError, DeviceFileError, HarnessError, NothingMeasured, UsageError
 from harness.model.case import Case, Plan, PlannedTrial, Signature, Suite
 from harness.model.codec import Json, content_id, to_json
 from harness.model.device import check_device, stranger
@@ -112,6 +113,7 @@ def plan_suite(suite: Suite, folder: Path, options: Options, target: Target) -> 
         seed=options.seed,
         accuracy=split is not None,
         budget_s=options.budget_s,
+        sustain_s=options.sustain_s,
         backends=options.backends,
     )
     resolution = resolve(suite, folder, options.cache, wanted_forms(suite, target.device, choice))
@@ -248,8 +250,30 @@ def conclude(folder: Path) -> tuple[RunResult, dict[str, Record]]:
     from harness.analysis.analyse import analyse, records
 
     stored, said = with_attached(store.read(folder))
-    result = analyse(stored)
+    result = with_recorded(analyse(stored), places.builtin()["suites"])
     return dataclasses.replace(result, notes=result.notes + said), records(stored)
+
+
+def with_recorded(result: RunResult, suites: Path) -> RunResult:
+    """The same, with what the folder of suites records beyond top-1 of exactly the files that the cases ran.
+
+    A backend that makes another precision of a file makes another model of it, so nothing is known of that. A file of
+    records that cannot be read costs a note and no number: the run itself is whole.
+    """
+    try:
+        known, pairs = recorded_qualities(suites), recorded_pairs(suites)
+    except HarnessError as error:
+        note = f"What was recorded of the artifacts beyond top-1 is left out: {error}"
+        return dataclasses.replace(result, notes=(*result.notes, note))
+    cases = tuple(
+        dataclasses.replace(
+            one, quality=known.get(one.artifact.sha256), paired=pairs.get(one.artifact.sha256, ())
+        )
+        if one.case.precision == one.artifact.precision
+        else one
+        for one in result.cases
+    )
+    return dataclasses.replace(result, cases=cases)
 
 
 def downloaded(options: Options) -> Options:

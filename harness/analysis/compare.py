@@ -21,7 +21,7 @@ from harness.analysis.summaries import QUANTILES, launch_values
 from harness.model.gate import Comparison, Side
 from harness.model.metrics import REGISTRY
 from harness.model.policy import RULES
-from harness.model.trial import Trial
+from harness.model.trial import Record, Trial
 from harness.model.verdict import CaseResult, Summary
 from harness.variants.quality import figures
 
@@ -85,6 +85,17 @@ def side_of(metric: str, low: float, high: float, margin: float) -> Side:
     return "better" if logs[1] < -limit else "unclear"
 
 
+def paired_top1(baseline: Record, candidate: Record) -> tuple[figures.Difference, int] | None:
+    """Top-1 of the candidate minus that of the baseline, image by image, and of how many images; None where the answers
+    of either were not kept, or are not of the same images."""
+    before, after = _predictions(baseline), _predictions(candidate)
+    if before is None or after is None or not _same_images(before, after):
+        return None
+    columns = (before.outputs.label, before.outputs.top1, after.outputs.top1)
+    labels, old, new = (np.asarray(column, np.int64) for column in columns)
+    return figures.mcnemar(old, new, labels), len(labels)
+
+
 def _compared(
     one: Match, metric: str, margin: float, reason: str, launches: Sequence[Mapping[str, _Launches]]
 ) -> Comparison:
@@ -134,19 +145,15 @@ def _of_launches(blank: Comparison, one: Match, found: Sequence[_Launches]) -> C
 
 def _of_shares(blank: Comparison, one: Match, base: Summary, candidate: Summary) -> Comparison:
     """Top-1 as a difference, given as a ratio: on the same images image by image, else from two intervals."""
-    before, after = (
-        _predictions(cell) if blank.metric == "accuracy_top1" else None for cell in (one.baseline, one.candidate)
-    )
-    if before is not None and after is not None and _same_images(before, after):
-        columns = (before.outputs.label, before.outputs.top1, after.outputs.top1)
-        labels, *answers = (np.asarray(column, np.int64) for column in columns)
-        found = figures.mcnemar(answers[0], answers[1], labels)
+    paired = paired_top1(one.baseline.record, one.candidate.record) if blank.metric == "accuracy_top1" else None
+    if paired is not None:
+        found, images = paired
         low, high = (1 + bound / base.point for bound in (found.low, found.high))
         method = (
-            f"paired on the same {len(labels)} images: {found.only_a_right} right in the baseline alone, "
+            f"paired on the same {images} images: {found.only_a_right} right in the baseline alone, "
             f"{found.only_b_right} in the candidate alone; McNemar's exact p = {found.p_value:.2g}; Bonett and Price"
         )
-        return _judged(replace(blank, low=max(low, 1e-9), high=high, n=len(labels), method=method))
+        return _judged(replace(blank, low=max(low, 1e-9), high=high, n=images, method=method))
     if one.baseline.result.artifact.sha256 == one.candidate.result.artifact.sha256 and base == candidate:
         return _judged(replace(blank, low=1.0, high=1.0, n=base.n, method="the same file, the same record"))
     if None in (base.low, base.high, candidate.low, candidate.high):
@@ -221,8 +228,8 @@ def _pairs_of(timed: Sequence[Trial]) -> list[str]:
     return names if len(set(names)) == len(names) else [trial.id for trial in timed]
 
 
-def _predictions(cell: Cell) -> Trial | None:
-    evaluated = [trial for trial in cell.record.trials if trial.mode == "accuracy" and trial.status == "ok"]
+def _predictions(record: Record) -> Trial | None:
+    evaluated = [trial for trial in record.trials if trial.mode == "accuracy" and trial.status == "ok"]
     return evaluated[-1] if evaluated and len(evaluated[-1].outputs.top1) else None
 
 

@@ -16,6 +16,7 @@ import numpy as np
 from harness.analysis import energy
 from harness.analysis.energy import Energy
 from harness.analysis.readings import GAP_PERIODS
+from harness.analysis.remembered import of_trial
 from harness.analysis.totals import (
     averaged_over,
     name_of,
@@ -107,6 +108,7 @@ def trial_power(trial: Trial, device: Device) -> TrialPower | str:
     return replace(shown, withheld="; ".join(dict.fromkeys([*failed, shown.withheld])))
 
 
+@of_trial(lambda total, device: (total, device.power.totals))
 def power_at(trial: Trial, total: PowerTotal, device: Device) -> TrialPower | str:
     """At this total of the device, withheld or not; the reason where there is none."""
     if trial.case.precision == "scripted":
@@ -117,9 +119,11 @@ def power_at(trial: Trial, total: PowerTotal, device: Device) -> TrialPower | st
     for larger in device.power.totals:
         if set(total.channels) < set(larger.channels) and not isinstance(traces_of(trial, larger), str):
             return f"{' + '.join(total.channels)} is only a part of {' + '.join(larger.channels)}, which was read"
-    return _at(trial, total, read)
+    gross = total_energy(trial, total)
+    return gross if isinstance(gross, str) else _at(trial, total, read, gross)
 
 
+@of_trial(lambda total: total)
 def total_energy(trial: Trial, total: PowerTotal) -> Energy | str:
     """Gross energy of the steady part at one total; the reason where there is none."""
     read = traces_of(trial, total)
@@ -139,10 +143,7 @@ def gap_reason(gross: Energy) -> str:
     return ""
 
 
-def _at(trial: Trial, total: PowerTotal, read: list[Trace]) -> TrialPower | str:
-    gross = _gross(trial, read, total)
-    if isinstance(gross, str):
-        return gross
+def _at(trial: Trial, total: PowerTotal, read: list[Trace], gross: Energy) -> TrialPower | str:
     if not len(trial.samples):
         return "no inference was timed in the steady part"
     provenances = sorted({trace.channel.provenance for trace in read})

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from harness.analysis import stats
 from harness.analysis.stats import Values
 
 # A reading this many periods away from an edge says nothing about it, and such a gap leaves a hole in the integral
@@ -35,7 +36,7 @@ def update_period(time_s: Values, value: Values) -> float | None:
     changed = time[1:][value[1:] != value[:-1]]
     if len(changed) <= CHANGES_FOR_PERIOD:
         return None
-    return max(float(np.quantile(np.diff(changed), 0.1)), float(np.median(np.diff(time))))
+    return max(stats.quantile(np.diff(changed), 0.1), stats.median(np.diff(time)))
 
 
 def longest_hold(time_s: Values, value: Values, start_s: float, end_s: float) -> float | None:
@@ -96,12 +97,12 @@ def readings_around(
         return f"the window is empty: it ends {start_s - end_s:.3g} s before it begins"
     if len(time) < 2:
         return f"{len(time)} readings: power needs two"
-    poll_s = float(np.median(np.diff(time)))
+    poll_s = stats.median(np.diff(time))
     kept_time, kept_value = _conversions(time, value, poll_s, update_period_s)
     distinct = int(np.count_nonzero((kept_time >= start_s) & (kept_time <= end_s)))
     if distinct < 2:
         return f"window too short: {distinct} new readings in {end_s - start_s:.3g} s"
-    period_s = float(np.median(np.diff(kept_time)))
+    period_s = stats.median(np.diff(kept_time))
     if closed and kept_time[-1] < time[-1]:
         kept_time, kept_value = np.append(kept_time, time[-1]), np.append(kept_value, value[-1])
     unbracketed = _unbracketed(kept_time, start_s, end_s, max(period_s, update_period_s or 0.0))

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 
 import numpy as np
+from numpy.typing import NDArray
 
 from harness.analysis import stats
 from harness.analysis.dip import CRITICAL, dip
@@ -86,7 +87,7 @@ def autocorrelation_time(values: Values) -> float:
 
 def quantile_time(values: Values, q: float) -> float:
     """Autocorrelation time of being at or below the q-quantile: what the error of that quantile depends on."""
-    return autocorrelation_time((values <= np.quantile(values, q)).astype(np.float64)) if len(values) else 1.0
+    return autocorrelation_time((values <= stats.quantile(values, q)).astype(np.float64)) if len(values) else 1.0
 
 
 def effective_size(values: Values, q: float = 0.5) -> float:
@@ -103,18 +104,19 @@ def drift(values: Values) -> Drift | None:
     if len(values) < BLOCKS * LEAST_PER_BLOCK:
         return None
     size = len(values) // BLOCKS  # less than a block is left over, and left out
-    medians = np.median(values[: size * BLOCKS].reshape(BLOCKS, size), axis=1)
-    first, last = float(np.median(medians[: BLOCKS // 2])), float(np.median(medians[BLOCKS // 2 :]))
+    blocks = np.sort(values[: size * BLOCKS].reshape(BLOCKS, size), axis=1)
+    medians = np.array([stats.ordered_median(block) for block in blocks])
+    first, last = stats.median(medians[: BLOCKS // 2]), stats.median(medians[BLOCKS // 2 :])
     if not (np.isfinite(medians).all() and min(first, last) > 0):
         return None
     p_kendall, slope = _kendall(medians)
     p_cusum, at = _cusum(medians)
     found = []
     ramp = slope * (BLOCKS - 1)
-    level = float(np.median(medians))
+    level = stats.median(medians)
     if p_kendall <= DRIFT_P and abs(ramp) >= LEAST_SHIFT * level:
         found.append(("ramp", (level + ramp / 2) / (level - ramp / 2) - 1))
-    before, after = float(np.median(medians[:at])), float(np.median(medians[at:]))
+    before, after = stats.median(medians[:at]), stats.median(medians[at:])
     if p_cusum <= DRIFT_P and abs(after / before - 1) >= LEAST_SHIFT:
         found.append(("step", after / before - 1))
     if not found:
@@ -135,14 +137,14 @@ def two_modes(values: Values) -> Modes | None:
     """
     if len(values) < BLOCKS * LEAST_PER_BLOCK or not bool(np.all(values > 0)):
         return None
-    thin = values[np.linspace(0, len(values) - 1, min(len(values), DIP_VALUES)).astype(int)]
+    thin = values[_evenly(len(values))]
     logs = np.log(_without_steps(np.sort(thin)))
     cut = _best_cut(logs)
     above = values > math.exp((logs[cut - 1] + logs[cut]) / 2)
     share = float(above.mean())
     if share in (0.0, 1.0):
         return None
-    low, high = float(np.median(values[~above])), float(np.median(values[above]))
+    low, high = stats.median(values[~above]), stats.median(values[above])
     if high < low * (1 + LEAST_MODE_GAP) or min(share, 1 - share) < LEAST_MODE_SHARE:
         return None
     independent = len(thin) / max(1.0, quantile_time(thin, cut / len(logs)))
@@ -154,7 +156,7 @@ def bursts(values: Values) -> tuple[Burst, ...]:
     standard deviations above it."""
     if not len(values):
         return ()
-    median = float(np.median(values))
+    median = stats.median(values)
     slow = np.flatnonzero(values > max(SLOW_RATIO * median, median + SLOW_SPREADS * stats.spread(values)))
     if len(slow) < LEAST_BURST:
         return ()
@@ -164,18 +166,40 @@ def bursts(values: Values) -> tuple[Burst, ...]:
     )
 
 
+@cache
+def _pairs(count: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Indices of every later and its earlier one."""
+    return np.tril_indices(count, -1)
+
+
+@lru_cache(maxsize=256)  # launches of one case are of some lengths, not of thousands
+def _evenly(count: int) -> NDArray[np.int64]:
+    """Indices of as many values as the dip is taken of, evenly thinned."""
+    return np.linspace(0, count - 1, min(count, DIP_VALUES)).astype(np.int64)
+
+
+def _heaps(values: Values) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Of each value the number of its heap of equals, in ascending order, and how many each heap holds."""
+    order = np.argsort(values, kind="stable")
+    ascending = values[order]
+    heap = np.concatenate(([0], np.cumsum(ascending[1:] != ascending[:-1])))
+    of = np.empty(len(values), np.int64)
+    of[order] = heap
+    return of, np.bincount(heap)
+
+
 def _kendall(medians: Values) -> tuple[float, float]:
     """Two-sided p of Kendall's S against time, by its normal approximation, and Theil and Sen's slope per block.
 
     Source: Kendall, Rank Correlation Methods, chapter 4 (variance with ties).
     """
     count = len(medians)
-    later, earlier = np.tril_indices(count, -1)
+    later, earlier = _pairs(count)
     difference = medians[later] - medians[earlier]
     score = float(np.sign(difference).sum())
-    ties = np.unique(medians, return_counts=True)[1].astype(float)
+    ties = _heaps(medians)[1].astype(float)
     variance = (count * (count - 1) * (2 * count + 5) - float((ties * (ties - 1) * (2 * ties + 5)).sum())) / 18
-    slope = float(np.median(difference / (later - earlier)))
+    slope = stats.median(difference / (later - earlier))
     if variance <= 0 or score == 0:
         return 1.0, slope
     return math.erfc((abs(score) - 1) / math.sqrt(2 * variance)), slope
@@ -184,7 +208,7 @@ def _kendall(medians: Values) -> tuple[float, float]:
 def _cusum(medians: Values) -> tuple[float, int]:
     """P of the largest standardised sum of centred ranks, and the block at which the level after it begins."""
     order = np.argsort(np.argsort(medians, kind="stable"), kind="stable").astype(np.float64)
-    _, inverse, counts = np.unique(medians, return_inverse=True, return_counts=True)
+    inverse, counts = _heaps(medians)
     ranks = (np.bincount(inverse, order) / counts)[inverse]
     sums = _standardised(ranks - ranks.mean())
     null = _cusum_null(len(medians))
@@ -219,11 +243,12 @@ def _unexplained(medians: Values, kind: str, slope: float, at: int) -> float:
 def _without_steps(ordered: Values) -> Values:
     """Equal values spread over the step that a clock counts in, half of it either way: each heap of a coarse clock
     would be a mode of its own."""
-    _, inverse, counts = np.unique(ordered, return_inverse=True, return_counts=True)
-    distinct = np.unique(ordered)
-    if len(distinct) < 2 or len(distinct) > len(ordered) / 2:
+    apart = np.diff(ordered)
+    distinct = 1 + int(np.count_nonzero(apart))
+    if distinct < 2 or distinct > len(ordered) / 2:
         return ordered
-    step = float(np.diff(distinct).min())
+    inverse, counts = _heaps(ordered)
+    step = float(apart[apart > 0].min())
     first = np.concatenate(([0], np.cumsum(counts)[:-1]))
     within = (np.arange(len(ordered)) - first[inverse] + 0.5) / counts[inverse] - 0.5
     spread: Values = ordered + within * step
@@ -234,7 +259,7 @@ def _best_cut(logs: Values) -> int:
     """How many of the ascending values form the lower of two groups with the least squares within (Otsu's rule); the
     slowest 5 % count as the one before them, or a tail would be a group of its own."""
     count = len(logs)
-    clipped = np.minimum(logs, np.quantile(logs, 0.95))
+    clipped = np.minimum(logs, stats.ordered_quantile(logs, 0.95))
     cuts = np.arange(max(1, round(LEAST_MODE_SHARE * count)), min(count, round((1 - LEAST_MODE_SHARE) * count) + 1))
     below = np.cumsum(clipped)[cuts - 1]
     # Least squares within is greatest squares between.

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
-from harness.analysis import launch_checks, series, steady, traces
+from harness.analysis import launch_checks, series, stats, steady, traces
 from harness.analysis.context import Context
 from harness.analysis.stats import Values
 from harness.analysis.summaries import durations
@@ -152,7 +152,7 @@ def _longest_stop_s(samples: Samples) -> float:
         return 0.0
     duration, start = np.asarray(samples.duration_s, np.float64), np.asarray(samples.start_s, np.float64)
     between = float(np.max(start[1:] - start[:-1] - duration[:-1], initial=0.0))
-    slowest, median = float(duration.max()), float(np.median(duration))
+    slowest, median = float(duration.max()), stats.median(duration)
     return max(between, slowest - median if slowest > GAP_MEDIANS * median else 0.0)
 
 

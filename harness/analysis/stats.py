@@ -27,7 +27,34 @@ TRIMMED = 0.2
 
 def quantile(values: Values, q: float) -> float:
     """The q-quantile by linear interpolation between order statistics (Hyndman and Fan, type 7)."""
-    return float(np.quantile(values, q))
+    return ordered_quantile(np.sort(values), q)
+
+
+def ordered_quantile(ascending: Values, q: float) -> float:
+    """The same of values that are in order: to the bit what numpy.quantile gives, whose preparations take twenty times
+    as long as sorting a launch does. NaN, which sorts last, where one is among them."""
+    last = len(ascending) - 1
+    place = last * q
+    below = min(math.floor(place), last)
+    low, high, greatest = (float(ascending[index]) for index in (below, min(below + 1, last), last))
+    if math.isnan(greatest):
+        return math.nan
+    share = place - below
+    # From the nearer of the two, as numpy does.
+    return low + (high - low) * share if share < 0.5 else high - (high - low) * (1 - share)
+
+
+def median(values: Values) -> float:
+    """The middle value, or the mean of the two: to the bit what numpy.median gives."""
+    return ordered_median(np.sort(values))
+
+
+def ordered_median(ascending: Values) -> float:
+    """The same of values that are in order."""
+    half = len(ascending) // 2
+    if math.isnan(ascending[-1]):
+        return math.nan
+    return float(ascending[half] if len(ascending) % 2 else (ascending[half - 1] + ascending[half]) / 2)
 
 
 def spread(values: Values) -> float:
@@ -35,7 +62,7 @@ def spread(values: Values) -> float:
 
     Source: Hampel, JASA 69 (1974).
     """
-    return NORMAL_MAD * float(np.median(np.abs(values - np.median(values))))
+    return NORMAL_MAD * median(np.abs(values - median(values)))
 
 
 def jitter(values: Values) -> float:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.analysis import stats
 from harness.analysis.stats import Values
 
 # So many points of the profile are looked at together, and so near to 1 must their median be.
@@ -45,11 +46,11 @@ def welch_profile(series: Sequence[Values]) -> Profile | None:
     5 too (of a decay over 10 inferences the 20 alone find the end a third too soon). A level that only passes through 1
     does not count: the median of all that follows up to the middle must be as near.
     """
-    used = [one for one in series if len(one) >= LEAST_LENGTH and np.median(one[len(one) // 2 :]) > 0]
+    used = [one for one in series if len(one) >= LEAST_LENGTH and stats.median(one[len(one) // 2 :]) > 0]
     if len(used) < LEAST_LAUNCHES:
         return None
     length = min(len(one) for one in used)
-    scaled = np.array([one[:length] / np.median(one[length // 2 : length]) for one in used])
+    scaled = np.array([one[:length] / stats.median(one[length // 2 : length]) for one in used])
     level = np.median(scaled, axis=0)
     found = _begin(level)
     warm_up = None if found is None else min(round(found * (1 + MARGIN)), length // 2)

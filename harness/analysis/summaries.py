@@ -13,6 +13,7 @@ import numpy as np
 
 from harness.analysis import places, series, stats
 from harness.analysis.context import timed_of
+from harness.analysis.remembered import of_trial
 from harness.model.case import ArtifactFacts
 from harness.model.device import Device
 from harness.model.metrics import REGISTRY
@@ -105,13 +106,15 @@ def _of_known(name: str, values: Sequence[float | None]) -> Summary | None:
     return _over_launches(name, known) if known else None
 
 
+@of_trial()
 def _launch_row(trial: Trial) -> dict[str, float | None]:
     row: dict[str, float | None] = dict.fromkeys(PER_LAUNCH)
     values, took_s = durations(trial), _steady_duration(trial)
     if len(values):
-        quantiles = np.quantile(values, list(QUANTILES.values())).tolist()  # all at once: it sorts but once
-        for (name, q), quantile in zip(QUANTILES.items(), quantiles, strict=True):
-            row[name] = quantile if len(values) >= stats.needed_per_launch(q) else None
+        ascending = np.sort(values)
+        for name, q in QUANTILES.items():
+            if len(values) >= stats.needed_per_launch(q):
+                row[name] = stats.ordered_quantile(ascending, q)
         row.update({name: statistic(values) for name, statistic in STATISTICS.items()})
         row[THROUGHPUT] = len(values) / took_s if took_s > 0 else None
     row["load_s"], row["first_inference_s"] = trial.phases.load_s, trial.phases.first_inference_s

@@ -64,8 +64,10 @@ def released_recipes(folder: Path) -> dict[str, ArtifactFacts]:
 
 def write_lock(path: Path, artifacts: Iterable[ArtifactFacts]) -> None:
     """Replace the lock as a whole, ordered by variant name; a reader sees the old file or the new one, never a part."""
-    lock = _Lock(LOCK_SCHEMA, tuple(sorted(artifacts, key=lambda facts: facts.variant)))
-    text = json.dumps(to_json(lock), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    lock = to_json(_Lock(LOCK_SCHEMA, tuple(sorted(artifacts, key=lambda facts: facts.variant))))
+    for entry in lock["artifacts"]:
+        del entry["composition"]  # found anew by each plan, and not known to the harness that wrote the first locks
+    text = json.dumps(lock, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".partial")
     partial.write_text(text, "utf-8")

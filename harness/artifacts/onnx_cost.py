@@ -35,7 +35,7 @@ _INTEGER_WEIGHTS = frozenset(
     }
 )
 # Their first input is passed on, so a weight stays a weight behind them.
-_CARRIERS = frozenset(
+CARRIERS = frozenset(
     (
         "Cast", "DequantizeLinear", "Flatten", "Identity", "QuantizeLinear", "Reshape", "Squeeze", "Transpose",
         "Unsqueeze",
@@ -128,7 +128,7 @@ def _is_trained(name: str, tensor: TensorProto, uses: Mapping[str, list[tuple[st
     while waiting:
         current, is_float = waiting.pop()
         for operator, slot, output in uses.get(current, []):
-            if operator in _CARRIERS and slot == 0:
+            if operator in CARRIERS and slot == 0:
                 waiting.append((output, is_float or operator == "DequantizeLinear"))
             elif _holds_weight(operator, slot, is_float):
                 return True
@@ -138,7 +138,7 @@ def _is_trained(name: str, tensor: TensorProto, uses: Mapping[str, list[tuple[st
 def _holds_weight(operator: str, slot: int, is_float: bool) -> bool:
     if (operator, slot) in _INTEGER_WEIGHTS:
         return True
-    if not is_float or operator in _CARRIERS or operator in _INTEGER_OPERATORS or operator.startswith("QLinear"):
+    if not is_float or operator in CARRIERS or operator in _INTEGER_OPERATORS or operator.startswith("QLinear"):
         return False
     if operator == "BatchNormalization" and slot in _BATCH_NORM_STATISTICS:
         return False

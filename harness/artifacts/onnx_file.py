@@ -1,7 +1,8 @@
 """What an ONNX file is: its inputs, opset, size, hash and cost, found without running it and without torch.
 
 Owns reading a model safely. Weights kept beside the model (external data) are hashed and checked but never loaded,
-so a model of any size is fine. Counting is harness.artifacts.onnx_cost's, running harness.artifacts.onnx_session's.
+so a model of any size is fine. Counting is harness.artifacts.onnx_cost's and onnx_composition's, running
+onnx_session's.
 """
 
 from __future__ import annotations
@@ -15,10 +16,10 @@ import onnx
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]  # its stubs are a separate package
 from onnx import TensorProto
 
-from harness.artifacts import onnx_cost
+from harness.artifacts import onnx_composition, onnx_cost
 from harness.artifacts.onnx_session import FEEDABLE, loads
 from harness.errors import ModelError, suggest
-from harness.model.case import ArtifactFacts, TensorSpec, Variant
+from harness.model.case import ArtifactFacts, Part, TensorSpec, Variant
 
 # First bytes of files that people hand over by mistake, and what to do about each.
 _LOOKALIKES = (
@@ -37,7 +38,8 @@ class OnnxFacts:
     """`inputs` with every dimension known; `files` relative to the model's folder, the model first; `size_bytes` of
     all of them. `sha256`: of the model, or over all files where there are several. `precision` is the declared one:
     fp32, fp16, bf16, int8 or mixed. `macs` per image, None where a shape is unknown; `uncounted` names operator
-    types whose work is not in it. Parameters are trained values, batch norm folded or not."""
+    types whose work is not in it. Parameters are trained values, batch norm folded or not. `composition`: what those
+    `size_bytes` hold."""
 
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[str, ...]
@@ -50,6 +52,7 @@ class OnnxFacts:
     macs: int | None
     uncounted: tuple[str, ...]
     metadata: Mapping[str, str]
+    composition: tuple[Part, ...]
 
 
 def inspect(path: Path, shapes: Mapping[str, tuple[int, ...]]) -> OnnxFacts:
@@ -63,18 +66,20 @@ def inspect(path: Path, shapes: Mapping[str, tuple[int, ...]]) -> OnnxFacts:
     inputs = _input_specs(model, path, shapes)
     batch = inputs[0].shape[0] if _has_batch(_fed(model)[0], inputs[0]) else 1
     cost = onnx_cost.count(model, {spec.name: spec.shape for spec in inputs}, batch)
+    sizes = [(path.parent / name).stat().st_size for name in files]
     return OnnxFacts(
         inputs=inputs,
         outputs=tuple(value.name for value in model.graph.output),
         opset=onnx_cost.opset(model),
         files=files,
-        size_bytes=sum((path.parent / name).stat().st_size for name in files),
+        size_bytes=sum(sizes),
         sha256=_hash_files(path.parent, files),
         precision=cost.precision,
         parameters=cost.parameters,
         macs=cost.macs,
         uncounted=cost.uncounted,
         metadata={item.key: item.value for item in model.metadata_props},
+        composition=onnx_composition.composition(model, sizes[0], sum(sizes[1:])),
     )
 
 

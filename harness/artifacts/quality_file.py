@@ -75,6 +75,32 @@ def read_qualities(path: Path) -> Qualities | None:
     return content
 
 
+def recorded_qualities(folder: Path) -> dict[str, Quality]:
+    """By SHA-256 of the model file, from the files of all suites of a folder: one suite may use another's artifacts.
+
+    Raises what `read_qualities` does.
+    """
+    found: dict[str, Quality] = {}
+    for content in _all(folder):
+        for one in content.qualities:
+            found.setdefault(one.sha256, one)
+    return found
+
+
+def recorded_pairs(folder: Path) -> dict[str, tuple[Paired, ...]]:
+    """Likewise the comparisons, by SHA-256 of the second file of each."""
+    found: dict[str, tuple[Paired, ...]] = {}
+    for content in _all(folder):
+        for one in content.paired:
+            found[one.b_sha256] = (*found.get(one.b_sha256, ()), one)
+    return found
+
+
+def _all(folder: Path) -> list[Qualities]:
+    read = (read_qualities(path) for path in sorted(folder.glob(f"*{SUFFIX}")))
+    return [content for content in read if content is not None]
+
+
 def write_qualities(path: Path, content: Qualities) -> None:
     """Replace the file as a whole, ordered by name; a reader sees the old file or the new one, never a part."""
     _check_once(content, path)

@@ -35,6 +35,8 @@ MD5_TRAIN = {
     "data_batch_5": "482c414d41f54cd18b22e5b47cb7c3cb",
 }
 MD5_TEST = {"test_batch": "40351d587109b95175f43aff81a1287e"}
+# Of the 10,000 test images and labels as `load_test` gives them (harness.datasets.split.digest_of).
+TEST_SHA256 = "2c33b053d1cd726af8d86e174a96dd89d7000ba1412add026d68142375b89d51"
 ARCHIVE_URL = "https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz"
 ARCHIVE_MD5 = "c58f30108f718f92721af3b95e74349a"
 

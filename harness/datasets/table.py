@@ -17,7 +17,10 @@ from harness.errors import UnknownName
 
 @dataclass(frozen=True)
 class Dataset:
-    """`shape`: one image's (channels, height, width); `mean`, `deviation`: of the training images in [0, 1]."""
+    """`shape`: one image's (channels, height, width); `mean`, `deviation`: of the training images in [0, 1].
+
+    test_sha256: of the split that `load_test` gives, by which a record names its images; None where none was noted.
+    """
 
     name: str
     classes: tuple[str, ...]
@@ -26,6 +29,7 @@ class Dataset:
     deviation: tuple[float, ...]
     load_train: Callable[[Path], Split]
     load_test: Callable[[Path], Split]
+    test_sha256: str | None = None
 
 
 TABLE = {
@@ -39,6 +43,7 @@ TABLE = {
             cifar10.STANDARD_DEVIATION,
             cifar10.load_train,
             cifar10.load_test,
+            cifar10.TEST_SHA256,
         ),
         Dataset(
             tiny_imagenet.NAME,
@@ -58,3 +63,8 @@ def dataset(name: str) -> Dataset:
     if name not in TABLE:
         raise UnknownName("data set", name, TABLE)
     return TABLE[name]
+
+
+def dataset_of_split(sha256: str | None) -> Dataset | None:
+    """The data set whose test split has that hash; None where none here has."""
+    return next((one for one in TABLE.values() if sha256 is not None and one.test_sha256 == sha256), None)

@@ -110,12 +110,29 @@ class Accuracy:
 
 
 @dataclass(frozen=True)
+class Part:
+    """Bytes of an artifact's file that hold one kind of thing.
+
+    values: numbers stored for the operator type `operator` in the element type `dtype`; graph: nodes, names, shapes,
+    and whatever is none of the others; metadata: notes on how the file was made; padding: what lies between values
+    that are kept beside the model.
+    """
+
+    kind: Literal["values", "graph", "metadata", "padding"]
+    size_bytes: int
+    operator: str = ""
+    dtype: str = ""
+
+
+@dataclass(frozen=True)
 class ArtifactFacts:
     """What is known of one artifact: the lock entry of a released one, the cache entry of a built one.
 
     `file` is relative to the entry's folder. Counts are exact; `macs` is per image. Absent figures are None, and
     `accuracy_missing` says why when `accuracy` is; `uncounted` names the operators because of which `macs` is.
     `accuracy_interval`: 95 %, low and high, of top-1. Agreements are shares of the test images with the same class.
+    `composition`: what the file's bytes hold, which add up to `size_bytes`; found when a run is planned, so no lock
+    and no cache entry has it, and empty for what is no ONNX file.
     """
 
     variant: str
@@ -141,6 +158,7 @@ class ArtifactFacts:
     build_s: float | None = None
     title: str = ""
     role: str = ""
+    composition: tuple[Part, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -74,8 +74,14 @@ def _shape(kind: type[Any]) -> tuple[dict[str, Any], dict[str, dataclasses.Field
     return typing.get_type_hints(kind), {field.name: field for field in dataclasses.fields(kind)}
 
 
+@functools.cache
+def _parts(hint: Any) -> tuple[Any, tuple[Any, ...]]:
+    """A hint taken apart, likewise once."""
+    return get_origin(hint), get_args(hint)
+
+
 def _convert(hint: Any, data: Json, where: str) -> Any:
-    origin, arguments = get_origin(hint), get_args(hint)
+    origin, arguments = _parts(hint)
     if origin in (Union, types.UnionType):
         if data is None and type(None) in arguments:
             return None
@@ -92,6 +98,8 @@ def _convert(hint: Any, data: Json, where: str) -> Any:
     if origin is not None and issubclass(origin, Mapping):
         if not isinstance(data, Mapping):
             raise UsageError(f"{where}: expected a table, found {type(data).__name__}")
+        if arguments[1] is Any:  # facts of a trial: taken as they are
+            return {str(key): item for key, item in data.items()}
         return {str(key): _convert(arguments[1], item, f"{where}.{key}") for key, item in data.items()}
     return _scalar(hint, data, where)
 

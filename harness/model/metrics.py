@@ -72,11 +72,15 @@ REGISTRY: dict[str, Metric] = {metric.name: metric for metric in _METRICS}
 def show(name: str, value: float) -> str:
     """A value in its shown unit with the registry's significant digits, trailing zeros kept, without the unit."""
     metric = REGISTRY[name]
-    scaled = value * metric.scale
-    if scaled == 0:
+    return significant(value * metric.scale, metric.digits)
+
+
+def significant(value: float, digits: int) -> str:
+    """A number with so many significant digits, trailing zeros kept; a power of ten where it is too small to read."""
+    if value == 0:
         return "0"
-    decimals = metric.digits - 1 - math.floor(math.log10(abs(scaled)))
+    decimals = digits - 1 - math.floor(math.log10(abs(value)))
     if decimals > MOST_DECIMALS:
-        return f"{scaled:.{metric.digits - 1}e}"
-    rounded = round(scaled, decimals)
+        return f"{value:.{digits - 1}e}"
+    rounded = round(value, decimals)
     return f"{rounded:.{max(0, decimals)}f}"

@@ -8,6 +8,7 @@ from typing import Literal
 
 from harness.model.case import ArtifactFacts, Case
 from harness.model.codec import Json
+from harness.model.quality import Paired, Quality
 from harness.model.run import Stopped
 
 Severity = Literal["note", "doubt", "invalid"]
@@ -42,7 +43,9 @@ class Finding:
 class CaseResult:
     """One row of every report: a case, its verdict, what was measured and what is missing with its reason.
 
-    stopped: in a run until it is precise, why its launches ended.
+    stopped: in a run until it is precise, why its launches ended. quality: what was recorded of exactly this artifact
+    beyond top-1, before this run and not in it; paired: likewise, how its answers compare with those of others, each
+    the first of a pair in which this is the second. No summary for other programs holds either.
     """
 
     case: Case
@@ -52,6 +55,8 @@ class CaseResult:
     metrics: Mapping[str, Summary]
     missing: Mapping[str, str]
     stopped: Stopped | None = None
+    quality: Quality | None = None
+    paired: tuple[Paired, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,10 @@ from harness.model.gate import Comparison
 from harness.model.metrics import REGISTRY
 from harness.outcome.gate_json import finite
 from harness.outcome.ranking import label, value
-from harness.outcome.text import LIMIT, fitting, markdown, markdown_name, percent, plain
+from harness.outcome.text import percent, plain
+from harness.report.markdown import LIMIT, fitting, markdown, markdown_name
 
-SCHEMA = "harness.comparison/1"
+SCHEMA, SEVERAL = "harness.comparison/1", "harness.comparisons/1"
 _ORDER = ("worse", "unclear", "better", "same")
 _STYLES = {"worse": "red", "unclear": "yellow", "better": "green", "same": ""}
 _SIGNS = {"worse": "❌", "unclear": "❔", "better": "✅", "same": "="}
@@ -112,6 +113,17 @@ def comparison_json(compared: Compared) -> Json:
         "differences": to_json(compared.differences),
         "comparisons": told,
     })  # fmt: skip
+
+
+def comparisons_json(found: Sequence[Compared]) -> Json:
+    """Of one: harness.comparison/1. Of several with one baseline: harness.comparisons/1, a list of those."""
+    told = [comparison_json(one) for one in found]
+    return told[0] if len(told) == 1 else {"schema": SEVERAL, "comparisons": told}
+
+
+def comparisons_markdown(found: Sequence[Compared], limit: int = LIMIT) -> str:
+    """One after the other, each with its share of the room."""
+    return "\n".join(comparison_markdown(one, limit // len(found)) for one in found)
 
 
 def comparison_markdown(compared: Compared, limit: int = LIMIT) -> str:

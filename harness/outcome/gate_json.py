@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping
+from pathlib import Path
 
-from harness.model.codec import Json, to_json
+from harness.errors import UsageError
+from harness.model.codec import Json, from_json, to_json
 from harness.model.gate import Decision, GateResult
 from harness.model.metrics import REGISTRY
 from harness.outcome.ranking import worst_first
@@ -28,6 +31,30 @@ def gate_json(result: GateResult, *, passes: bool = False) -> Json:
         "notes": list(result.notes),
         "facts": finite(to_json(result.facts)),
     }
+
+
+def read_gate(path: Path) -> GateResult:
+    """What gate_json wrote, from its file. UsageError."""
+    try:
+        told = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise UsageError(f"the gate {path} cannot be read: {error}") from None
+    if not isinstance(told, dict) or told.get("schema") != SCHEMA:
+        found = told.get("schema") if isinstance(told, dict) else None
+        raise UsageError(f"{path} is no {SCHEMA} (it says {found!r}); `harness gate --json` writes one")
+    kept = {key: value for key, value in told.items() if key not in ("schema", "inconclusive_passes")}
+    if isinstance(kept.get("decisions"), list):
+        kept["decisions"] = [_without_unit(one) for one in kept["decisions"]]
+    return from_json(GateResult, kept, str(path))
+
+
+def _without_unit(told: Json) -> Json:
+    """A decision without what the registry says; an effect that was no number is none again."""
+    if not isinstance(told, dict):
+        return told
+    effects = told.get("effects", [])
+    numbers = [math.nan if one is None else one for one in effects] if isinstance(effects, list) else effects
+    return {key: value for key, value in told.items() if key != "unit"} | {"effects": numbers}
 
 
 def finite(value: Json) -> Json:

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 
 from harness.model.gate import Decision, GateResult
 from harness.outcome.ranking import DESIGNS, SIGNS, counts, label, seconds, value, worst_first
-from harness.outcome.text import LIMIT, fitting, flat, markdown, markdown_name, percent
+from harness.outcome.text import flat, percent
+from harness.report.markdown import LIMIT, fitting, markdown, markdown_name
 
 # By this a bot finds its own comment again.
 MARKER = "<!-- harness gate -->"

@@ -47,8 +47,8 @@ def sentences(one: Series) -> tuple[str, ...]:
     found = []
     for move in one.moves:
         before, since = one.points[move.index - 1], one.points[move.index]
-        between = f"{_commit(before)} and {_commit(since)}"
-        place = f"between {between}" if _commit(before) != _commit(since) else f"at one commit ({_commit(since)})"
+        between = f"{commit_of(before)} and {commit_of(since)}"
+        place = f"between {between}" if commit_of(before) != commit_of(since) else f"at one commit ({commit_of(since)})"
         chance = "" if move.p == 0 else ", p < 1e-6" if move.p < 1e-6 else f", p = {move.p:.1g}"
         found.append(
             f"{name(one)} is {percent(move.change)} ({move.side}) since {since.run}, {place}; the last before it is "
@@ -62,7 +62,7 @@ def print_history(found: History) -> None:
     for note in found.notes:
         console.message(plain(note))
     for one in found.series:
-        console.print_rows(_title(one), _HEADINGS, _rows(one))
+        console.print_rows(title(one), _HEADINGS, _rows(one))
         console.plain(f"{sparkline(one)}  {_end(one)}")
         for sentence in sentences(one):
             console.styled("red" if "(worse)" in sentence else "green", "moved", plain(sentence))
@@ -74,9 +74,15 @@ def name(one: Series) -> str:
     return f"{plain(one.variant)}: {label(one.metric)}{relative}"
 
 
-def _title(one: Series) -> str:
+def title(one: Series) -> str:
+    """Its name, and where it was measured."""
+    return f"{name(one)}; {where(one)}"
+
+
+def where(one: Series) -> str:
+    """Runtime, scenario, device and machine."""
     board = one.machine.get("board", "an unknown machine")
-    return f"{name(one)}; {plain(one.backend)}, {plain(one.scenario)} on {plain(one.device)} ({plain(board)})"
+    return f"{plain(one.backend)}, {plain(one.scenario)} on {plain(one.device)} ({plain(board)})"
 
 
 def _rows(one: Series) -> Sequence[tuple[str, ...]]:
@@ -85,7 +91,7 @@ def _rows(one: Series) -> Sequence[tuple[str, ...]]:
     for index, point in enumerate(one.points):
         moved = percent(starts[index].change) + " " + starts[index].side if index in starts else ""
         interval = _interval(one, point)
-        rows.append((point.run, _commit(point), _value(one, point.value), interval, str(point.n), moved))
+        rows.append((point.run, commit_of(point), value_of(one, point.value), interval, str(point.n), moved))
     left = len(rows) - MOST_ROWS
     return rows if left <= 0 else [(f"... {left} earlier", "", "", "", "", ""), *rows[left:]]
 
@@ -94,10 +100,11 @@ def _interval(one: Series, point: Point) -> str:
     """A dash where there is none, or where it is of a count."""
     if point.low is None or point.high is None or point.low == point.high:
         return "–"
-    return f"{_value(one, point.low)} to {_value(one, point.high)}"
+    return f"{value_of(one, point.low)} to {value_of(one, point.high)}"
 
 
-def _value(one: Series, number: float) -> str:
+def value_of(one: Series, number: float) -> str:
+    """With its unit; of a ratio to the reference as it is."""
     return f"{number:.4f}" if one.reference else value(one.metric, number)
 
 
@@ -107,7 +114,8 @@ def _end(one: Series) -> str:
     return f"{len(one.points)} runs, {len(one.moves) or 'no'} move{'' if len(one.moves) == 1 else 's'}"
 
 
-def _commit(point: Point) -> str:
+def commit_of(point: Point) -> str:
+    """Its first digits, with a + where there were changes beside it."""
     if not point.commit:
         return "no commit"
     return plain(point.commit[:10]) + ("+" if point.dirty else "")

@@ -1,4 +1,4 @@
-"""Any text made safe for where it is written: XML, Markdown, a workflow command, a sentence. Owns escaping alone.
+"""Any text made safe for where it is written: XML, a workflow command, a sentence. Owns escaping alone.
 
 Names come from files, suites and other tools: they may hold markup, control characters, or letters that are written
 from right to left.
@@ -6,22 +6,13 @@ from right to left.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 from xml.sax.saxutils import escape, quoteattr
 
 from harness.model.codec import Json, canonical
-from harness.report.names import REPLACEMENT, isolated, one_line, printable
+from harness.report.names import REPLACEMENT, one_line, printable
 
-# What GitHub takes as one comment. Counted in bytes of UTF-8, which are never fewer than characters.
-LIMIT = 65_536
-# An at sign would call a person or a team to a pull request.
-_MARKDOWN = {ord(sign): f"\\{sign}" for sign in "\\`*_{}[]|#~"} | {
-    ord("<"): "&lt;",
-    ord(">"): "&gt;",
-    ord("&"): "&amp;",
-    ord("@"): "&#64;",
-}
 # Of U+0000 to U+FFFF; `printable` has taken the control characters and the surrogates already.
 _NO_XML = {0xFFFE: REPLACEMENT, 0xFFFF: REPLACEMENT}
 
@@ -29,16 +20,6 @@ _NO_XML = {0xFFFE: REPLACEMENT, 0xFFFF: REPLACEMENT}
 def plain(text: str) -> str:
     """One line without anything that is not seen."""
     return one_line(text)
-
-
-def markdown(text: str) -> str:
-    """Prose in GitHub's dialect: shown as it is, on one line."""
-    return one_line(text).translate(_MARKDOWN)
-
-
-def markdown_name(name: str) -> str:
-    """A name in the midst of other text; letters of another direction do not turn what stands beside them."""
-    return isolated(name).translate(_MARKDOWN)
 
 
 def xml(text: str) -> str:
@@ -76,14 +57,3 @@ def flat(facts: Mapping[str, Json]) -> list[tuple[str, str]]:
         else:
             found.append((str(key), value if isinstance(value, str) else canonical(value)))
     return found
-
-
-def fitting(lines: Sequence[str], room: int) -> list[str]:
-    """From the first on, as many as fit in so many bytes."""
-    kept: list[str] = []
-    for line in lines:
-        room -= len(line.encode()) + 1
-        if room < 0:
-            break
-        kept.append(line)
-    return kept

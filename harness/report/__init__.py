@@ -16,6 +16,8 @@ TABLE: dict[str, str] = {
     "json": "harness.report.summary:JsonReporter",
     "md": "harness.report.tables:MarkdownReporter",
     "csv": "harness.report.tables:CsvReporter",
+    "tex": "harness.report.tex:TexReporter",
+    "perfetto": "harness.report.perfetto:PerfettoReporter",
 }
 
 

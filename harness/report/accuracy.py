@@ -35,3 +35,13 @@ def source_text(top1: Summary, in_all: int | None) -> str:
         "part": f"measured here on {top1.n} of {in_all} images",
         "here": f"measured here on {top1.n} images",
     }[source(top1, in_all)]
+
+
+def source_briefly(top1: Summary, in_all: int | None) -> str:
+    """The same for the middle of a sentence: the number of images only where not all of them were classified."""
+    return {
+        "recorded": "recorded earlier",
+        "all": "measured here",
+        "part": f"measured here on {top1.n} of {in_all} images",
+        "here": f"measured here on {top1.n} images",
+    }[source(top1, in_all)]

@@ -33,14 +33,23 @@ class Name:
     style: Style
 
 
-Cell = str | Name
+@dataclass(frozen=True)
+class Number:
+    """A number in a table: as it is shown, and as it is, so that a page can be read back; value None: there is none."""
+
+    text: str
+    value: float | None
+
+
+Cell = str | Name | Number
 
 
 @dataclass(frozen=True)
 class Table:
     """Text by rows, each as long as `headings`; the first column names its row.
 
-    numeric: the other columns are numbers, and stand to the right. folded: the words to unfold it by; empty: open.
+    numeric: the other columns are numbers, and stand to the right, as each Number does whatever stands beside it.
+    folded: the words to unfold it by; empty: open.
     """
 
     headings: tuple[str, ...]

@@ -1,40 +1,122 @@
 """What may be said of one case against another: changes as ratios or differences, and whether intervals bear them out.
 
 Nothing is claimed where intervals overlap, nor where there are none: a number is then marked, and a sentence says why.
+So it is where one of the two is doubtful. Invalid cases are compared with nothing.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from harness.model.metrics import REGISTRY
 from harness.model.verdict import CaseResult, Summary
-from harness.report.names import isolated
+from harness.report.cases import Named, Shown
+from harness.report.names import in_sentence
+from harness.report.paired import TOP1
 
+# Each fits before a noun: "too few launches to compare p50 latency".
 OVERLAP = "intervals overlap"
+CONTAINS_ZERO = "the paired interval contains 0"
 TOO_FEW_LAUNCHES = "too few launches to compare"
 TOO_FEW_INFERENCES = "too few inferences to compare"
+NO_INTERVAL = "no interval by which to compare"
+READ_ELSEWHERE = "no common place of measurement to compare"
 UNCLEAR = "~ "
-# From here on "times" reads better than "per cent".
-CLEARLY_FASTER = 1.5
 # The fewest values whose order statistics give a 95 % interval of their median (harness.analysis.stats.order_interval).
 FEWEST_LAUNCHES = 6
+OF_POWER = ("energy_per_inference_j", "net_energy_per_inference_j", "power_mean_w")
+
+# With whom a case is compared: the variant it was made from, the one that all are held against, or both in one.
+Against = Literal["parent", "teacher", "both"]
+MARKS: dict[Against, str] = {"parent": "P", "teacher": "T", "both": "PT"}
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A case that another one is compared with."""
+
+    against: Against
+    to: Named
+
+    @property
+    def mark(self) -> str:
+        """The letters before a change."""
+        return MARKS[self.against]
 
 
 @dataclass(frozen=True)
 class Change:
-    """`text`: the change as shown, marked with UNCLEAR where it proves nothing, which `doubt` then explains."""
+    """`text`: the change as shown, marked with UNCLEAR where it proves nothing.
 
-    text: str = ""
+    doubt: why its numbers do not. doubtful: which of the two cases is. paired: the interval of a difference that was
+    found image by image.
+    """
+
+    reference: Reference
+    text: str
     doubt: str = ""
+    doubtful: str = ""
+    paired: str = ""
+
+    @property
+    def unclear(self) -> bool:
+        """Whether it is marked."""
+        return bool(self.doubt or self.doubtful)
+
+    @property
+    def hint(self) -> str:
+        """What the page shows on pointing at it: more than the mark and the lines beside the case's name say."""
+        return self.paired or ("" if self.doubt == OVERLAP else self.doubt)
+
+
+def references(one: Named, shown: Shown) -> tuple[Reference, ...]:
+    """Its parent and its teacher, as far as it has them; one where they are the same."""
+    parent, teacher = shown.parent(one), shown.teacher(one)
+    if parent is not None and parent is teacher:
+        return (Reference("both", parent),)
+    found: tuple[tuple[Against, Named | None], ...] = (("parent", parent), ("teacher", teacher))
+    return tuple(Reference(against, to) for against, to in found if to is not None)
+
+
+def comparable(one: CaseResult, base: CaseResult) -> bool:
+    """Whether neither is invalid."""
+    return "invalid" not in (one.verdict, base.verdict)
+
+
+def doubtful(one: Named, base: Named) -> str:
+    """Which of two cases is doubtful, and why, in words; empty where none is."""
+    unfit = [side for side in (one, base) if side.result.verdict == "doubtful"]
+    names = [in_sentence(side.result.case.variant) for side in unfit]
+    why = [codes(side.result) for side in unfit]
+    if len(unfit) == 2 and why[0] == why[1]:
+        return _because(f"{names[0]} and {names[1]} are doubtful", why[0])
+    return "; ".join(_because(f"{name} is doubtful", codes) for name, codes in zip(names, why, strict=True))
+
+
+def codes(result: CaseResult) -> str:
+    """What was found that makes it doubtful or invalid."""
+    return ", ".join(dict.fromkeys(found.code for found in result.findings if found.severity != "note"))
+
+
+def doubt_between(metric: str, one: Named, base: Named, shown: Shown) -> str:
+    """Why two cases that have the metric cannot be told apart in it: accuracies by their answers to the same images,
+    where those are known, else as `doubt` of the two summaries."""
+    pair = shown.paired(one, base) if metric == TOP1 else None
+    if pair is not None:
+        return "" if pair.told_apart else CONTAINS_ZERO
+    return doubt(one.result.metrics[metric], base.result.metrics[metric])
 
 
 def doubt(one: Summary, base: Summary) -> str:
     """Why two summaries cannot be told apart; empty where they can, as exact counts always can."""
     if exact(one) and exact(base):
         return ""
+    if one.metric in OF_POWER and _place(one) != _place(base):
+        return READ_ELSEWHERE
     if one.low is None or one.high is None or base.low is None or base.high is None:
-        return TOO_FEW_LAUNCHES if min(one.n, base.n) < FEWEST_LAUNCHES else TOO_FEW_INFERENCES
+        return _without_interval(one, base)
     return OVERLAP if one.low <= base.high and base.low <= one.high else ""
 
 
@@ -43,19 +125,21 @@ def exact(summary: Summary) -> bool:
     return summary.n <= 1 and summary.low == summary.point == summary.high
 
 
-def change(metric: str, result: CaseResult, reference: CaseResult | None) -> Change:
-    """×ratio, or a difference in percentage points for shares; empty where either side is not to be compared."""
-    if reference is None or "invalid" in (result.verdict, reference.verdict):
-        return Change()
-    base = reference.metrics.get(metric)
+def change(metric: str, one: Named, reference: Reference, shown: Shown) -> Change | None:
+    """×ratio, or a difference in percentage points for shares; None where the two are not to be compared."""
+    if not comparable(one.result, reference.to.result):
+        return None
+    base = reference.to.result.metrics.get(metric)
     if base is None or base.point == 0:
-        return Change()
-    summary = result.metrics[metric]
-    why = doubt(summary, base)
-    mark = UNCLEAR if why else ""
+        return None
+    summary = one.result.metrics[metric]
+    why, unfit = doubt_between(metric, one, reference.to, shown), doubtful(one, reference.to)
+    mark = UNCLEAR if why or unfit else ""
     if REGISTRY[metric].shown_unit == "%":
-        return Change(mark + f"{(summary.point - base.point) * 100:+.2f} pp".replace("-", "−"), why)
-    return Change(f"{mark}×{decimal(summary.point / base.point)}", why)
+        text = mark + f"{(summary.point - base.point) * 100:+.2f} pp".replace("-", "−")
+        pair = shown.paired(one, reference.to) if metric == TOP1 else None
+        return Change(reference, text, why, unfit, pair.text if pair is not None else "")
+    return Change(reference, f"{mark}×{decimal(summary.point / base.point)}", why, unfit)
 
 
 def decimal(ratio: float) -> str:
@@ -65,23 +149,40 @@ def decimal(ratio: float) -> str:
     return f"{ratio:.1f}" if ratio >= 10 else f"{ratio:.2f}" if ratio >= 0.1 else f"{ratio:.3f}"
 
 
-def speed_against(result: CaseResult, reference: CaseResult | None, name: str) -> str:
-    """A clause on the median latency against the reference called `name`; empty where there is nothing to compare."""
-    if reference is None or "invalid" in (result.verdict, reference.verdict):
-        return ""
-    p50, base = result.metrics.get("latency_p50_s"), reference.metrics.get("latency_p50_s")
-    if p50 is None or base is None or base.point <= 0 or p50.point <= 0:
-        return ""
-    name = isolated(name)
-    why = doubt(p50, base)
-    if why == OVERLAP:
-        return f", no clear difference from {name} ({why})"
-    if why:
-        return f", {why} with {name}"
-    ratio = base.point / p50.point
-    if ratio >= CLEARLY_FASTER:
-        return f", {ratio:.1f}× faster than {name}"
-    if ratio <= 1 / CLEARLY_FASTER:
-        return f", {1 / ratio:.1f}× slower than {name}"
-    side = "lower" if ratio > 1 else "higher"
-    return f", {abs(1 - 1 / ratio) * 100:.1f} % {side} latency than {name}"
+def rivals(metric: str, cases: Sequence[Named]) -> tuple[Named, ...]:
+    """The valid ones that have the metric: who else may be the best in it?"""
+    return tuple(one for one in cases if one.result.verdict == "valid" and metric in one.result.metrics)
+
+
+def best(metric: str, cases: Sequence[Named], shown: Shown) -> Named | None:
+    """The one that is better than every rival, and can be told apart from all of them; None where none is, or where it
+    has no rival."""
+    among = rivals(metric, cases)
+    if len(among) < 2:
+        return None
+    sign = 1 if REGISTRY[metric].better == "lower" else -1
+    first = min(among, key=lambda one: sign * one.result.metrics[metric].point)
+    mine = first.result.metrics[metric].point
+    others = (one for one in among if one is not first)
+    apart = (
+        other.result.metrics[metric].point != mine and not doubt_between(metric, first, other, shown)
+        for other in others
+    )
+    return first if all(apart) else None
+
+
+def _without_interval(one: Summary, base: Summary) -> str:
+    if REGISTRY[one.metric].shown_unit == "%":
+        return NO_INTERVAL
+    if min(one.n, base.n) < FEWEST_LAUNCHES:
+        return TOO_FEW_LAUNCHES
+    return TOO_FEW_INFERENCES if one.metric.startswith("latency_") else NO_INTERVAL
+
+
+def _because(said: str, why: str) -> str:
+    return f"{said}: {why}" if why else said
+
+
+def _place(summary: Summary) -> tuple[str, ...]:
+    """Where a power was read: the last part of its method begins with scope and sensor (harness.analysis.places)."""
+    return tuple(summary.method.rpartition("; ")[2].split(", ")[:2])

@@ -1,16 +1,31 @@
-"""Conditions and provenance as key/value text: what was asked, what was in force, and how to run it again."""
+"""Conditions of a run as key and text: what was asked for, what was in force, what the board said of itself.
+
+Owns how a nested record becomes lines; what sensors read is `sensed`'s, where the numbers come from `provenance`'s.
+"""
 
 from __future__ import annotations
 
 import shlex
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from harness.model.codec import Json
+from harness.model.trial import Trial
 from harness.model.verdict import RunResult
 from harness.report.cases import NOT_RECORDED, Named
-from harness.report.names import isolated, printable
 
-_TREE = {"True": " with uncommitted changes", "False": " (clean tree)"}
+NOT_ASKED = "not asked for"
+NOT_READ_BACK = "not read back"
+# Asked of the agent, which has no state of it to read.
+ASKED_OF_THE_AGENT = ("idle_s", "steady_min_duration_s", "started", "padding_bytes")
+# Of every board, whether or not it was asked for: who compares two runs looks for these first.
+STATE = ("state.power_mode", "state.clocks", "state.governor", "state.fan", "state.cores")
+# What a trial tells of itself alone, or what other parts of a page are made of: no condition of the run.
+FLEETING = frozenset({
+    "epoch_minus_clock_s", "load_average_1min", "memory_available_bytes", "operators", "operators_missing", "pair",
+    "sensors", "settled", "started_second", "state_end", "state_problems", "swap_used_bytes",
+})  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -23,36 +38,14 @@ class Fact:
 
 @dataclass(frozen=True)
 class Setting:
-    """A key, as asked for and as found in force; `differs` where both are known and are not the same."""
+    """A key, as asked for and as found in force; `differs` where both are known and are not the same. launches: of how
+    many it is so, where others had it otherwise; else empty."""
 
     key: str
     requested: str
     in_force: str
     differs: bool
-
-
-@dataclass(frozen=True)
-class ArtifactRow:
-    """What identifies the file behind a case."""
-
-    label: str
-    file: str
-    sha256: str
-    recipe: str
-    parent: str
-    seeds: str
-    case_id: str
-
-
-@dataclass(frozen=True)
-class Provenance:
-    """Where the numbers come from. `again`: the lines of a shell that repeat the run; `caution`: what they miss."""
-
-    facts: tuple[Fact, ...]
-    versions: tuple[Fact, ...]
-    artifacts: tuple[ArtifactRow, ...]
-    again: tuple[str, ...]
-    caution: str
+    launches: str = ""
 
 
 def flattened(values: Mapping[str, object]) -> dict[str, str]:
@@ -65,23 +58,10 @@ def facts(values: Mapping[str, object]) -> tuple[Fact, ...]:
     return tuple(Fact(key, value) for key, value in flattened(values).items())
 
 
-def settings(environment: Mapping[str, object]) -> tuple[Setting, ...]:
-    """Requested and in force side by side, over the keys of both."""
-    requested, in_force = flattened(_table(environment, "requested")), flattened(_table(environment, "in_force"))
-    return tuple(
-        Setting(
-            key,
-            requested.get(key, "not asked for"),
-            in_force.get(key, NOT_RECORDED),
-            key in requested and key in in_force and not _granted(requested[key], in_force[key]),
-        )
-        for key in dict.fromkeys([*requested, *in_force])
-    )
-
-
-def _granted(requested: str, in_force: str) -> bool:
-    """Whether what is in force is what was asked for; "last" and "none" leave the value to the board."""
-    return requested in ("last", "none") or requested.replace(" ", "") == in_force.replace(" ", "")
+def board_facts(environment: Mapping[str, object]) -> tuple[Fact, ...]:
+    """What the board said of itself that holds for the whole run."""
+    told = environment_facts(environment)
+    return facts({key: value for key, value in told.items() if key not in FLEETING})
 
 
 def environment_facts(environment: Mapping[str, object]) -> Mapping[str, object]:
@@ -89,43 +69,59 @@ def environment_facts(environment: Mapping[str, object]) -> Mapping[str, object]
     return _table(environment, "facts")
 
 
-def provenance(result: RunResult, named: Sequence[Named]) -> Provenance:
-    """From the run's own facts; what is absent there is said to be so."""
-    run = result.run
-    commit = text(run.get("commit"))
-    dirty = run.get("commit_dirty")
-    state = _TREE.get(str(dirty), "") if run.get("commit") else ""
-    keys = (
-        ("run", "id"), ("suite", "suite"), ("plan", "plan_id"), ("seed", "seed"), ("started (UTC)", "started_utc"),
-        ("finished (UTC)", "finished_utc"), ("harness", "harness_version"), ("agent SHA-256", "agent_sha256"),
-    )  # fmt: skip
-    shown = [Fact(label, text(run.get(key))) for label, key in keys]
-    return Provenance(
-        (*shown, Fact("commit", commit + state), Fact("command", command_line(run) or NOT_RECORDED)),
-        facts(_table(run, "versions")),
-        tuple(_artifact(one) for one in named),
-        again(run),
-        "The tree had uncommitted changes: the commit alone does not bring this run back." if dirty is True else "",
+def settings(environments: Sequence[Mapping[str, object]]) -> tuple[Setting, ...]:
+    """Requested and in force side by side, over the keys of both; where launches differ, a line for each way."""
+    lines: dict[str, Counter[tuple[str, str, bool]]] = {}
+    for environment in environments:
+        for one in _settings(environment):
+            lines.setdefault(one.key, Counter())[one.requested, one.in_force, one.differs] += 1
+    return tuple(
+        Setting(key, *line, "" if len(ways) == 1 else f"{count} of {len(environments)} launches")
+        for key, ways in lines.items()
+        for line, count in ways.items()
     )
+
+
+def environments_of(result: RunResult, named: Sequence[Named]) -> tuple[Mapping[str, Json], ...]:
+    """Of every finished timed launch that recorded one; where no record is at hand, the run's own."""
+    trials = [trial for one in named for trial in (one.record.trials if one.record else ()) if _is_timed(trial)]
+    told = [trial.environment for trial in trials if trial.environment.requested or trial.environment.in_force]
+    found = [{"requested": one.requested, "in_force": one.in_force, "facts": one.facts} for one in told]
+    return tuple(found) or ((result.environment,) if result.environment else ())
+
+
+def _is_timed(trial: Trial) -> bool:
+    return trial.mode == "performance" and trial.status == "ok"
+
+
+def _settings(environment: Mapping[str, object]) -> Iterator[Setting]:
+    requested, in_force = flattened(_table(environment, "requested")), flattened(_table(environment, "in_force"))
+    told = environment_facts(environment)
+    if "state.governor" not in in_force and told.get("governors"):
+        in_force["state.governor"] = text(told["governors"])
+    problems = {text(one.get("control")) for one in _tables(told.get("state_problems"))}
+    for key in dict.fromkeys([*requested, *(() if not in_force else STATE), *in_force]):
+        if key.startswith("at_end.") or (key == "problems" and in_force[key] == "none"):
+            continue
+        unknown = NOT_READ_BACK if key in ASKED_OF_THE_AGENT else NOT_RECORDED
+        asked, found = requested.get(key, NOT_ASKED), in_force.get(key, unknown)
+        known = key in requested and key in in_force
+        refused = key.removeprefix("state.") in problems and key.startswith("state.")
+        yield Setting(key, asked, found, refused or (known and not _granted(asked, found)))
+        at_end = in_force.get(f"at_end.{key}", found)
+        if at_end != found:
+            yield Setting(f"{key} at the end", asked, at_end, differs=True)
+
+
+def _granted(requested: str, in_force: str) -> bool:
+    """Whether what is in force is what was asked for; "last", "none" and "all" leave the value to the board."""
+    return requested in ("last", "none", "all") or requested.replace(" ", "") == in_force.replace(" ", "")
 
 
 def command_line(run: Mapping[str, object]) -> str:
     """The command as a shell would take it, or empty."""
     command = run.get("command")
     return shlex.join(map(str, command)) if isinstance(command, list | tuple) else str(command or "")
-
-
-def again(run: Mapping[str, object]) -> tuple[str, ...]:
-    """Shell lines that repeat the run: the commit, then the command with its seed made explicit."""
-    command = run.get("command")
-    if not isinstance(command, list | tuple) or not command:
-        return ()
-    words = [str(word) for word in command]
-    seeded = any(word == "--seed" or word.startswith("--seed=") for word in words)
-    if "run" in words and not seeded and run.get("seed") is not None:
-        words += ["--seed", str(run["seed"])]
-    checkout = (f"git checkout {shlex.quote(str(run['commit']))}",) if run.get("commit") else ()
-    return (*checkout, shlex.join(words))
 
 
 def text(value: object) -> str:
@@ -156,15 +152,5 @@ def _table(values: Mapping[str, object], key: str) -> Mapping[str, object]:
     return found if isinstance(found, Mapping) else {}
 
 
-def _artifact(one: Named) -> ArtifactRow:
-    artifact, case = one.result.artifact, one.result.case
-    training = NOT_RECORDED if artifact.seed is None else str(artifact.seed)
-    return ArtifactRow(
-        one.label,
-        printable(artifact.file),
-        artifact.sha256,
-        artifact.recipe_id or NOT_RECORDED,
-        isolated(artifact.parent) if artifact.parent else "none",
-        f"training {training}, input {case.input_seed}",
-        case.id,
-    )
+def _tables(values: object) -> list[Mapping[str, object]]:
+    return [one for one in values if isinstance(one, Mapping)] if isinstance(values, list | tuple) else []

@@ -8,6 +8,7 @@ same without colour.
 from __future__ import annotations
 
 import unicodedata
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -19,6 +20,7 @@ SYMBOLS = ("circle", "square", "diamond", "triangle-up", "triangle-down", "penta
 DASHES = ("solid", "dash", "dot", "dashdot")
 DASH_GLYPHS = ("——", "– –", "· · ·", "– · –")
 FIGURE_NAME_LENGTH = 28
+SENTENCE_NAME_LENGTH = 40
 REPLACEMENT = "\ufffd"
 # Control, invisible format, lone surrogate, line and paragraph end: what shows as nothing or moves its neighbours.
 _UNSHOWN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
@@ -41,11 +43,11 @@ _GLYPHS = dict(zip(SYMBOLS, "●■◆▲▼⬟★⬢", strict=True))
 
 def styles(cases: Sequence[CaseResult]) -> tuple[Style, ...]:
     """One per case: colour and symbol by variant in order of appearance, dash by the case among its variant's."""
-    variants = list(dict.fromkeys(result.case.variant for result in cases))
+    order = {name: index for index, name in enumerate(dict.fromkeys(result.case.variant for result in cases))}
     seen: dict[str, int] = {}
     found = []
     for result in cases:
-        variant, index = result.case.variant, variants.index(result.case.variant)
+        variant, index = result.case.variant, order[result.case.variant]
         among = seen.get(variant, 0)
         seen[variant] = among + 1
         symbol = SYMBOLS[index % len(SYMBOLS)]
@@ -54,17 +56,20 @@ def styles(cases: Sequence[CaseResult]) -> tuple[Style, ...]:
 
 
 def labels(cases: Sequence[Case]) -> tuple[str, ...]:
-    """One per case, unique and printable: the variant's name where that is enough, else with what differs among all."""
-    variants = [case.variant for case in cases]
-    parts = [part for part in _PARTS if len({part(case) for case in cases}) > 1]
-    found = []
+    """One per case, unique and printable: the variant's name where that is enough, else with what differs among its
+    cases."""
+    of_variant: dict[str, list[Case]] = {}
     for case in cases:
-        alone = variants.count(case.variant) == 1
-        found.append(printable(" · ".join([case.variant, *(() if alone else (part(case) for part in parts))])))
+        of_variant.setdefault(case.variant, []).append(case)
+    telling = {
+        variant: [part for part in _PARTS if len({part(case) for case in alike}) > 1]
+        for variant, alike in of_variant.items()
+    }
+    found = [printable(" · ".join([case.variant, *(part(case) for part in telling[case.variant])])) for case in cases]
+    often = Counter(found)
     # Where they differ in something not listed, the id tells them apart.
     return tuple(
-        f"{label} · {case.id[:6]}" if found.count(label) > 1 else label
-        for label, case in zip(found, cases, strict=True)
+        f"{label} · {case.id[:6]}" if often[label] > 1 else label for label, case in zip(found, cases, strict=True)
     )
 
 
@@ -90,6 +95,12 @@ def isolated(name: str) -> str:
     return shown if shown.isascii() else f"{_FIRST_ISOLATE}{shown}{_END_ISOLATE}"
 
 
+def in_sentence(name: str) -> str:
+    """A name that a sentence mentions beside its own: isolated, and shortened where it would fill the line."""
+    shown = printable(name)
+    return isolated(shown if len(shown) <= SENTENCE_NAME_LENGTH else shown[: SENTENCE_NAME_LENGTH - 1] + "…")
+
+
 def in_figure(name: str) -> str:
     """A name for plotly, which reads some HTML and draws on one line: escaped, shortened, without bidi controls."""
     plain = "".join(character for character in name if character.isprintable())
@@ -98,13 +109,15 @@ def in_figure(name: str) -> str:
     return plain.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
-def _threads(case: Case) -> str:
+def threads(case: Case) -> str:
+    """How many, in words."""
     return f"{case.settings.threads} thread{'' if case.settings.threads == 1 else 's'}"
 
 
 _PARTS: tuple[Callable[[Case], str], ...] = (
+    lambda case: case.device,
     lambda case: case.backend,
     lambda case: case.scenario.name,
     lambda case: case.precision,
-    _threads,
+    threads,
 )

@@ -61,6 +61,12 @@ def log_axis(axis: Plot, low: float, high: float) -> Plot:
     return found
 
 
+def faded(colour: str, alpha: float) -> str:
+    """#rrggbb, so much of it that what lies behind shows through: 0 is nothing, 1 is the colour."""
+    red, green, blue = (int(colour[at : at + 2], 16) for at in (1, 3, 5))
+    return f"rgba({red},{green},{blue},{alpha:.3g})"
+
+
 def base_layout(height: int) -> Plot:
     """What every plot begins with; height in pixels."""
     return {

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from harness.datasets.table import TABLE
 from harness.model.quality import Paired, Quality
+from harness.report.blocks import Cell, Name, Table
 
 Rows = tuple[tuple[str, ...], list[tuple[str, ...]]]
 SIGNIFICANT = 0.05
@@ -26,6 +28,23 @@ def quality_rows(qualities: Sequence[Quality]) -> Rows:
     return headings, [_quality_row(one) for one in qualities]
 
 
+def quality_table(found: Sequence[tuple[Name, Quality | None]]) -> Table | None:
+    """The same of a run's cases, as far as anything is recorded of their files; None where nothing is."""
+    known = [(name, one) for name, one in found if one is not None]
+    if not known:
+        return None
+    headings, rows = quality_rows([one for _, one in known])
+    lines: tuple[tuple[Cell, ...], ...] = tuple((name, *row[1:]) for (name, _), row in zip(known, rows, strict=True))
+    words = "Calibration and robustness, recorded earlier for exactly these files; not measured here"
+    return Table(("case", *headings[1:]), lines, folded=words)
+
+
+def class_name(dataset: str, label: int) -> str:
+    """As the data set calls it; its number where nobody here knows the set."""
+    known = TABLE[dataset].classes if dataset in TABLE else ()
+    return known[label] if label < len(known) else f"class {label}"
+
+
 def _quality_row(one: Quality) -> tuple[str, ...]:
     recalls = {label: figures.recall for label, figures in enumerate(one.per_class) if figures.recall is not None}
     lowest = min(recalls, key=recalls.__getitem__)
@@ -34,7 +53,7 @@ def _quality_row(one: Quality) -> tuple[str, ...]:
     return (
         one.variant,
         f"{one.top1:.2%}",
-        f"{recalls[lowest]:.1%} (class {lowest})",
+        f"{recalls[lowest]:.1%} ({class_name(one.dataset, lowest)})",
         f"{calibration.before.ece:.3f}",
         f"{after.ece:.3f}" if after else "–",
         f"{calibration.temperature:.2f}" if calibration.temperature else "–",

@@ -25,7 +25,8 @@ class JsonReporter:
     def render(self, result: RunResult, records: Mapping[str, Record]) -> bytes:
         """Sorted keys, one final line end."""
         text = json.dumps(summary_json(result), indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
-        return (text + "\n").encode()
+        # Half a surrogate, as a file's name may hold, is no UTF-8; as \udcff it is JSON.
+        return (text + "\n").encode("utf-8", "backslashreplace")
 
 
 def summary_json(result: RunResult) -> dict[str, Json]:

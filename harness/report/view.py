@@ -13,20 +13,25 @@ from harness.model.codec import Json
 from harness.model.trial import Record
 from harness.model.verdict import Finding, RunResult
 from harness.report import sections
+from harness.report.accuracy import images_in_all
 from harness.report.blocks import Section, Table
 from harness.report.cases import NOT_RECORDED, Named, shown
-from harness.report.conditions import (
-    Fact,
-    Provenance,
-    Setting,
-    environment_facts,
-    facts,
-    provenance,
-    settings,
-    text,
-)
+from harness.report.conditions import text
 from harness.report.names import Style, printable
-from harness.report.rows import Column, Definition, Row, columns, definitions, further, rows
+from harness.report.rows import (
+    Column,
+    Definition,
+    Filter,
+    Group,
+    Row,
+    columns,
+    definitions,
+    filters,
+    further,
+    groups,
+    rows,
+)
+from harness.report.sentences import headline
 from harness.report.summary import suite_name, summary_json
 
 
@@ -62,11 +67,16 @@ class SkipRow:
 
 @dataclass(frozen=True)
 class View:
-    """A page's contents in the page's order. first: the figure beside the verdicts; sections: those under the table."""
+    """A page's contents in the page's order. headline: the whole run in a line. first: the figure beside the verdicts;
+    rows: all of them; groups: the same as they stand in the table, below which `sections` are; `last`: the page's
+    end."""
 
     head: Head
+    headline: str
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
+    groups: tuple[Group, ...]
+    filters: tuple[Filter, ...]
     footnotes: tuple[tuple[str, str], ...]
     definitions: tuple[Definition, ...]
     further: Table | None
@@ -76,36 +86,37 @@ class View:
     damaged: tuple[str, ...]
     skips: tuple[SkipRow, ...]
     notes: tuple[str, ...]
-    device: tuple[Fact, ...]
-    settings: tuple[Setting, ...]
-    facts: tuple[Fact, ...]
-    provenance: Provenance
+    last: tuple[Section, ...]
     summary: dict[str, Json]
 
 
-def build_view(result: RunResult, records: Mapping[str, Record]) -> View:
-    """A view of a run result and its records by case id; a case without a record has no curves, and says so."""
+def build_view(result: RunResult, records: Mapping[str, Record], names: Sequence[str] = sections.TABLE) -> View:
+    """A view of a run result and its records by case id; a case without a record has no curves, and says so.
+
+    names: of the sections below the table that are wanted, as a format may draw no figures.
+    """
     run = shown(result, records)
     named = run.cases
-    table, notes = rows(named)
+    top = head(result)
+    table, notes = rows(run)
     marks = {cell.reason: cell.mark for row in table for cell in row.cells if cell.mark}
     return View(
-        head=head(result),
+        head=top,
+        headline=headline(run, top.counts, images_in_all(named)),
         columns=columns(),
         rows=table,
+        groups=groups(run, table),
+        filters=filters(table),
         footnotes=tuple((marks[note], note) for note in notes),
         definitions=definitions(named),
         further=further(named),
         first=sections.section(sections.FIRST, run),
-        sections=sections.sections(run),
+        sections=sections.sections(run, names),
         findings=_findings(named),
         damaged=_damaged(named, result.notes),
         skips=tuple(_skip(skip) for skip in result.skips),
         notes=result.notes,
-        device=facts(result.device),
-        settings=settings(result.environment),
-        facts=facts(environment_facts(result.environment)),
-        provenance=provenance(result, named),
+        last=sections.last(run),
         summary=summary_json(result),
     )
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import math
 from array import array
 from collections.abc import Mapping
 from itertools import pairwise
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -26,6 +27,11 @@ from harness.model.trial import (
     Trial,
     no_values,
 )
+
+T = TypeVar("T")
+Values = np.ndarray[Any, np.dtype[np.float64]]
+# What trials of one run have in common, decoded once and held once: by its kind and its very text.
+Known = dict[tuple[object, str], Any]
 
 _PLAIN = ("id", "run", "mode", "launch", "order", "started_utc", "status", "message", "stop_reason", "wall_s")
 _WARM_UP, _STEADY = 0, 1
@@ -60,14 +66,18 @@ def tables_of(trial: Trial) -> dict[str, pa.Table]:
     return {name: table for name, table in tables.items() if table.num_rows}
 
 
-def trial_from(facts: Json, tables: Mapping[str, pa.Table], where: str) -> Trial:
-    """A trial from its facts and tables. NewerSchema and StoreError name the file."""
+def trial_from(facts: Json, tables: Mapping[str, pa.Table], where: str, known: Known | None = None) -> Trial:
+    """A trial from its facts and tables. NewerSchema and StoreError name the file.
+
+    known: filled and used while the trials of one run are read, which share their case and their channels.
+    """
     check_schema(facts, where)
+    known = {} if known is None else known
     try:
         warm_up, samples = _samples_from(tables.get("samples"))
         return Trial(
             **{name: facts[name] for name in _PLAIN},
-            case=from_json(Case, facts["case"], where),
+            case=_shared(Case, facts["case"], where, known),
             environment=from_json(Environment, facts["environment"], where),
             phases=from_json(Phases, facts["phases"], where),
             memory=facts["memory"],
@@ -75,7 +85,9 @@ def trial_from(facts: Json, tables: Mapping[str, pa.Table], where: str) -> Trial
             warm_up=warm_up,
             samples=samples,
             arms=tuple(facts["arms"]),
-            traces=_traces_from(tables.get("traces"), facts["channels"], where),
+            traces=_traces_from(
+                tables.get("traces"), [_shared(Channel, one, where, known) for one in facts["channels"]]
+            ),
             dataset_sha256=facts["dataset_sha256"],
         )
     except KeyError as error:
@@ -98,9 +110,21 @@ def check_schema(facts: Json, where: str) -> None:
 
 def column(values: pa.ChunkedArray) -> array[float]:
     """A Parquet column as a plain array of doubles."""
+    return _column(values.to_numpy())
+
+
+def _column(values: np.ndarray[Any, Any]) -> array[float]:
+    """Copied once, straight from the table's own memory."""
     result = no_values()
-    result.frombytes(np.ascontiguousarray(values.to_numpy(), np.float64).tobytes())
+    result.frombytes(np.ascontiguousarray(values, np.float64).view(np.uint8).data)
     return result
+
+
+def _shared(kind: type[T], data: Json, where: str, known: Known) -> T:
+    key = kind, json.dumps(data)
+    if key not in known:
+        known[key] = from_json(kind, data, where)
+    return known[key]  # type: ignore[no-any-return]  # what stands under a kind is of it
 
 
 def _samples_table(trial: Trial) -> pa.Table:
@@ -112,7 +136,7 @@ def _samples_table(trial: Trial) -> pa.Table:
     return pa.table({"phase": phase, **columns})
 
 
-def _device(part: Samples) -> np.ndarray[Any, np.dtype[np.float64]]:
+def _device(part: Samples) -> Values:
     return _view(part.device_s) if len(part.device_s) else np.full(len(part), np.nan)
 
 
@@ -124,9 +148,9 @@ def _samples_from(table: pa.Table | None) -> tuple[Samples, Samples]:
     if table is None:
         return Samples(), Samples()
     count = int(np.count_nonzero(table.column("phase").to_numpy() == _WARM_UP))
-    warm, steady = table.slice(0, count), table.slice(count)
     names = (*_SAMPLE_COLUMNS, _DEVICE) if _DEVICE in table.column_names else _SAMPLE_COLUMNS
-    return Samples(*_named(warm, names)), Samples(*_named(steady, names))
+    columns = [table.column(name).to_numpy() for name in names]
+    return Samples(*(_column(one[:count]) for one in columns)), Samples(*(_column(one[count:]) for one in columns))
 
 
 def _traces_table(traces: tuple[Trace, ...]) -> pa.Table:
@@ -140,14 +164,14 @@ def _traces_table(traces: tuple[Trace, ...]) -> pa.Table:
     )
 
 
-def _traces_from(table: pa.Table | None, channels: list[Json], where: str) -> tuple[Trace, ...]:
-    listed = [from_json(Channel, channel, where) for channel in channels]
+def _traces_from(table: pa.Table | None, channels: list[Channel]) -> tuple[Trace, ...]:
     if table is None:
-        return tuple(Trace(channel, no_values(), no_values()) for channel in listed)
-    ends = np.searchsorted(table.column("channel").to_numpy(), np.arange(len(listed) + 1))
-    parts = [table.slice(int(first), int(last - first)) for first, last in pairwise(ends)]
+        return tuple(Trace(channel, no_values(), no_values()) for channel in channels)
+    time_s, value = (table.column(name).to_numpy() for name in ("time_s", "value"))
+    ends = np.searchsorted(table.column("channel").to_numpy(), np.arange(len(channels) + 1)).tolist()
     return tuple(
-        Trace(channel, *_named(part, ("time_s", "value"))) for channel, part in zip(listed, parts, strict=True)
+        Trace(channel, _column(time_s[first:last]), _column(value[first:last]))
+        for channel, (first, last) in zip(channels, pairwise(ends), strict=True)
     )
 
 
@@ -175,5 +199,5 @@ def _named(table: pa.Table, names: tuple[str, ...]) -> list[array[float]]:
     return [column(table.column(name)) for name in names]
 
 
-def _view(values: array[float]) -> np.ndarray[Any, np.dtype[np.float64]]:
+def _view(values: array[float]) -> Values:
     return np.frombuffer(values, np.float64) if len(values) else np.zeros(0)

@@ -1,5 +1,5 @@
-"""`compare`: two runs, or results of other tools, to ratios with intervals. Owns what a side's name may mean, and how a
-refusal is told; knows no formula."""
+"""`compare`: runs, or results of other tools, each against the first, to ratios with intervals. Owns what a side's name
+may mean, and how a refusal is told; knows no formula."""
 
 from __future__ import annotations
 
@@ -8,14 +8,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.errors import EXIT_DONE, EXIT_NOTHING_VALID, UnknownName, UsageError
+from harness.errors import EXIT_DONE, EXIT_NOTHING_VALID, HarnessError, UnknownName, UsageError
 from harness.options import RESULT_KINDS, Options
-from harness.verbs.output import write_json
+from harness.verbs.output import write_json, write_page
 
 if TYPE_CHECKING:
     from harness.analysis.cells import Cell, Match
     from harness.analysis.comparability import Difference
     from harness.foreign.result import ForeignResult
+    from harness.model.gate import GateResult
     from harness.outcome.compared import Compared
     from harness.store.store import StoredRun
 
@@ -24,29 +25,79 @@ _ALL = ("*",)
 
 
 def compare(options: Options, parsed: argparse.Namespace) -> int:
-    """2 where conditions make it meaningless; 3 where no metric could be compared."""
-    from harness import console, places
-    from harness.outcome.compared import comparison_json, comparison_markdown, print_comparison
-    from harness.outcome.files import write_text
-    from harness.store.store import StoredRun
+    """2 where conditions make it meaningless; 3 where no metric could be compared.
 
-    if parsed.markdown:
-        places.writable(parsed.markdown.absolute().parent, "--markdown")
-    base, candidate = (_side(options, name) for name in (parsed.base, parsed.candidate))
-    if isinstance(base, StoredRun) and isinstance(candidate, StoredRun):
-        found = _of_runs(base, candidate, parsed)
-    else:
-        found = _with_others(base, candidate, parsed)
-    if parsed.markdown:
-        write_text(comparison_markdown(found), parsed.markdown, "--markdown")
-    if options.json:
-        write_json(comparison_json(found), options.json)
-    if options.json != "-":
-        print_comparison(found)
-    if all(one.ratio is None for one in found.comparisons):
+    With --html also what is refused is a page: it says why. A name that is no run's is none.
+    """
+    from harness import console, places
+    from harness.outcome.pages.comparison import comparison_page, refused_page
+
+    for option, file in (("--markdown", parsed.markdown), ("--html", parsed.html)):
+        if file:
+            places.writable(file.absolute().parent, option)
+    names = (parsed.base, parsed.candidate, *parsed.more)
+    _check_names(options, names)
+    decision = _gate_of(parsed.gate, names) if parsed.gate else None
+    try:
+        found = _compared(options, names, parsed)
+    except HarnessError as error:
+        if parsed.html:
+            write_page(refused_page(names, str(error), options.command), parsed.html)
+        raise
+    if parsed.html:
+        write_page(comparison_page(found, options.command, decision), parsed.html)
+    _tell(found, parsed.markdown, options.json)
+    if all(one.ratio is None for pair in found for one in pair.comparisons):
         console.message("harness: no metric could be compared; the reasons stand above")
         return EXIT_NOTHING_VALID
     return EXIT_DONE
+
+
+def _tell(found: Sequence[Compared], markdown: Path | None, json: str | None) -> None:
+    """The files that were asked for, and the tables where stdout is not taken."""
+    from harness.outcome.compared import comparisons_json, comparisons_markdown, print_comparison
+    from harness.outcome.files import write_text
+
+    if markdown:
+        write_text(comparisons_markdown(found), markdown, "--markdown")
+    if json:
+        write_json(comparisons_json(found), json)
+    if json != "-":
+        for one in found:
+            print_comparison(one)
+
+
+def _compared(options: Options, names: Sequence[str], parsed: argparse.Namespace) -> list[Compared]:
+    """Each side but the first against the first."""
+    from harness.store.store import StoredRun
+
+    base, *candidates = (_side(options, name) for name in names)
+    found = []
+    for candidate in candidates:
+        if isinstance(base, StoredRun) and isinstance(candidate, StoredRun):
+            found.append(_of_runs(base, candidate, parsed))
+        else:
+            found.append(_with_others(base, candidate, parsed))
+    return found
+
+
+def _gate_of(path: Path, names: Sequence[str]) -> GateResult:
+    """What a gate wrote with --json. UsageError."""
+    from harness.outcome.gate_json import read_gate
+
+    if len(names) > 2:
+        raise UsageError("--gate is of two sides: name one candidate")
+    return read_gate(path)
+
+
+def _check_names(options: Options, names: Sequence[str]) -> None:
+    """A run or a file each; whether it can be read is seen later. UsageError, StoreError."""
+    from harness.store import store
+
+    for name in names:
+        kind, _, file = name.partition(":")
+        if not (kind in RESULT_KINDS and file) and not Path(name).is_file():
+            store.find_run(options.results, name)
 
 
 def _side(options: Options, name: str) -> StoredRun | ForeignResult:
@@ -88,7 +139,9 @@ def _of_runs(base: StoredRun, candidate: StoredRun, parsed: argparse.Namespace) 
     sides = [
         Side(one.run.id, "harness", {
             "suite": one.run.plan.suite, "device": one.run.device.name, "started_utc": one.run.started_utc,
-            "commit": one.run.commit, "commit_dirty": one.run.commit_dirty,
+            "commit": one.run.commit, "commit_dirty": one.run.commit_dirty, "finished_utc": one.finished_utc,
+            "harness_version": one.run.plan.harness_version, "agent_sha256": one.run.plan.agent_sha256,
+            "plan_id": one.run.plan_id, "seed": one.run.plan.seed, "command": list(one.run.command),
         }, notes=one.damaged)
         for one in (base, candidate)
     ]  # fmt: skip

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from harness.errors import EXIT_DONE, EXIT_NOTHING_VALID, UsageError
 from harness.options import Options
+from harness.verbs.output import write_page
 
 
 def gate(options: Options, parsed: argparse.Namespace) -> int:
@@ -17,11 +18,12 @@ def gate(options: Options, parsed: argparse.Namespace) -> int:
     from harness.gating.gate import Request
     from harness.gating.gate import gate as judge
     from harness.model.policy import DEFAULT, load_policy
+    from harness.outcome.pages.gate import gate_page
 
     policy = load_policy(parsed.policy) if parsed.policy else DEFAULT
     if options.budget_s is not None:
         policy = replace(policy, budget_s=options.budget_s)
-    files = {"--junit": parsed.junit, "--markdown": parsed.markdown}
+    files = {"--junit": parsed.junit, "--markdown": parsed.markdown, "--html": parsed.html}
     files["--json"] = Path(options.json) if options.json and options.json != "-" else None
     for option, file in files.items():  # said now, and not when everything was measured
         if file is not None:
@@ -36,6 +38,8 @@ def gate(options: Options, parsed: argparse.Namespace) -> int:
         result = judge(request, options, view.board(""))
     passes = policy.inconclusive == "passes"
     outcome.write(result, junit=parsed.junit, markdown=parsed.markdown, json=options.json, passes=passes)
+    if parsed.html:
+        write_page(gate_page(result, policy, options.command), parsed.html)
     outcome.tell_github(result, options.github_summary, passes=passes)
     if options.json != "-":
         outcome.print_gate(result, passes=passes)

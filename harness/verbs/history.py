@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from harness.errors import EXIT_DONE, EXIT_NOTHING_VALID, StoreError, UsageError
 from harness.options import Options
-from harness.verbs.output import write_json
+from harness.verbs.output import write_json, write_page
 
 if TYPE_CHECKING:
     from harness.store.store import StoredRun
@@ -18,20 +18,26 @@ DEFAULT_METRIC = "latency_p50_s"
 
 def history(options: Options, parsed: argparse.Namespace) -> int:
     """3 where no run holds the metric."""
-    from harness import console
+    from harness import console, places
     from harness.analysis.history import history as make_history
+    from harness.outcome.pages.history import history_page
     from harness.outcome.past import history_json, print_history
 
+    if parsed.html:
+        places.writable(parsed.html.absolute().parent, "--html")
     metrics = tuple(dict.fromkeys(parsed.metric)) or (DEFAULT_METRIC,)
     runs = _runs(options, parsed)
     found = make_history(runs, metrics, options.variants, parsed.reference, parsed.margin)
+    told = " ".join((*metrics, *(("of", *options.variants) if options.variants else ())))
+    nothing = f"none of {len(runs)} runs holds {told} in a valid case, so there is no history"
+    if parsed.html:
+        write_page(history_page(found, options.command, "" if found.series else nothing), parsed.html)
     if options.json:
         write_json(history_json(found), options.json)
     if options.json != "-":
         print_history(found)
     if not found.series:
-        told = " ".join((*metrics, *(("of", *options.variants) if options.variants else ())))
-        console.message(f"harness: none of {len(runs)} runs holds {told} in a valid case, so there is no history")
+        console.message(f"harness: {nothing}")
         return EXIT_NOTHING_VALID
     return EXIT_DONE
 

@@ -5,12 +5,14 @@ import json
 import pytest
 
 from harness.report import reporter
+from harness.report.blocks import figures
 from harness.report.summary import summary_json
+from harness.report.view import build_view
 from tests.support import chromium
 from tests.support.example_run import example_run, renamed
 
 pytestmark = pytest.mark.browser
-# One line per case and one set of marks, one point per case with both figures, and so on.
+# One line per case and one set of marks, a symbol and a disc per case with both figures, and so on.
 DRAWN = """window.reportDrawn.then((count) => ({
   figures: count,
   surfaces: document.querySelectorAll('[data-figure] .main-svg').length,
@@ -48,9 +50,10 @@ def test_every_figure_is_drawn_and_nothing_is_asked_or_complained_of(path, tmp_p
         seen, address = opened(page, reporter("html").render(*example_run()), tmp_path, width=width, scheme=scheme)
         assert page.complaints() == []
         assert page.requests() == [address]
-    assert seen["figures"] == 3
-    assert seen["surfaces"] >= 3
-    assert (seen["points"], seen["crosses"], seen["curves"], seen["strips"]) == (3, 6, 4, 4)
+    view = build_view(*example_run())
+    assert seen["figures"] == len(list(figures([view.first, *view.sections]))) >= 5
+    assert seen["surfaces"] >= seen["figures"]
+    assert (seen["points"], seen["crosses"], seen["curves"], seen["strips"]) == (6, 6, 4, 5)
     assert not seen["wider"]
     assert seen["text"] == text
 

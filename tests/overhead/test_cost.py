@@ -5,21 +5,16 @@ from __future__ import annotations
 import resource
 import subprocess
 import sys
-from array import array
 from pathlib import Path
 
-import numpy as np
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
 import harness
-from harness import stages
-from harness.model.case import ArtifactFacts, Case, Suite, TensorSpec, Variant
+from harness.model.case import ArtifactFacts, Suite, TensorSpec, Variant
 from harness.model.device import Device
-from harness.model.trial import Channel, Phases, Samples, Trace, Trial
-from harness.options import Options
 from harness.plan import Choice, Instrument, Resolved, make_plan
-from harness.store import store
+from tests.support.many_trials import WARM_UP, Size, many_trials
 
 CASES = 10_000
 TRIALS = 1_000
@@ -50,27 +45,8 @@ def test_planning_10_000_cases(benchmark: BenchmarkFixture) -> None:
 
 def test_loading_1_000_trials(benchmark: BenchmarkFixture, tmp_path: Path) -> None:
     """Bar: 3 s and 1 GiB."""
-    options = Options(("harness",), "smoke", "localhost", tmp_path / "store", tmp_path / "cache", tmp_path / "data")
-    planned = stages.plan_run(options)
-    run = stages.new_run(planned, options)
-    folder = store.begin(options.results, run)
-    for number in range(TRIALS):
-        store.append(folder, trial(run.id, planned.plan.cases[number % 2], number))
+    folder = many_trials(tmp_path / "store", Size(cases=2, launches=TRIALS // 2))
     frames = benchmark.pedantic(lambda: harness.load(folder), rounds=3, iterations=1)
-    assert len(frames.samples) == TRIALS * SAMPLES
+    assert len(frames.samples) == TRIALS * (SAMPLES + WARM_UP)
     benchmark.extra_info["peak_rss_mib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     assert benchmark.extra_info["peak_rss_mib"] < 1024
-
-
-def trial(run: str, case: Case, number: int) -> Trial:
-    """A trial of 1,000 samples and a few traces."""
-    chance = np.random.default_rng(number)
-    durations = array("d", (0.001 * chance.lognormal(0, 0.05, SAMPLES)).tobytes())
-    starts = array("d", np.cumsum(durations).tobytes())
-    channel = Channel("cpu", "cpu0_busy", "s", "counter", "core", "kernel counter")
-    trace = Trace(channel, array("d", range(100)), array("d", range(100)))
-    return Trial(
-        id=f"{number:016x}", run=run, case=case, mode="performance", launch=number, order=number,
-        started_utc="2026-01-01T00:00:00Z", status="ok", phases=Phases(steady_start_s=0.0, steady_end_s=1.0),
-        samples=Samples(starts, durations, array("d", bytes(8 * SAMPLES))), traces=(trace,) * 4,
-    )  # fmt: skip

@@ -7,13 +7,12 @@ from collections.abc import Mapping
 from harness.model.trial import Record
 from harness.model.verdict import RunResult
 from harness.report.cases import shown
-from harness.report.conditions import environment_facts
-from harness.report.sections import distribution, front, timeline
+from harness.report.sections import distribution, front, plane, timeline
 
 
-def plane_of(result: RunResult, records: Mapping[str, Record]) -> front.Plane:
+def plane_of(result: RunResult, records: Mapping[str, Record]) -> plane.Plane:
     """Accuracy against latency."""
-    return front.plane(shown(result, records).cases)
+    return front.trade_off(shown(result, records).cases)
 
 
 def distribution_of(result: RunResult, records: Mapping[str, Record]) -> distribution.Distribution:
@@ -23,4 +22,4 @@ def distribution_of(result: RunResult, records: Mapping[str, Record]) -> distrib
 
 def timeline_of(result: RunResult, records: Mapping[str, Record]) -> timeline.Timeline:
     """The run over time."""
-    return timeline.timeline(shown(result, records).cases, environment_facts(result.environment))
+    return timeline.timeline(shown(result, records))

@@ -81,7 +81,8 @@ def renamed(result: RunResult, records: dict[str, Record], old: str, new: str) -
     moved = dict(records)
     for one in result.cases:
         if one.case.variant != old:
-            cases.append(one)
+            parent = new if one.artifact.parent == old else one.artifact.parent
+            cases.append(replace(one, artifact=replace(one.artifact, parent=parent)))
             continue
         case = replace(one.case, variant=new)
         record = moved.pop(one.case.id)

@@ -179,6 +179,24 @@ def test_a_slip_in_a_sensors_table_stops_before_anything_is_measured(
     assert runs_of(tmp_path) == []
 
 
+@pytest.mark.parametrize(("said", "seconds"), [("600", 600.0), ("120s", 120.0), ("10m", 600.0), ("0.5h", 1800.0)])
+def test_a_sustained_launch_is_given_in_seconds_minutes_or_hours(said: str, seconds: float) -> None:
+    assert options_of("run", "--sustain", said, "--cache", "cache").sustain_s == seconds
+
+
+@pytest.mark.parametrize("said", ["60", "119s", "1m", "m", "", "ten", "nan", "infm", "-10m"])
+def test_less_than_two_minutes_sustain_nothing(said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        options_of("run", f"--sustain={said}")
+    assert f"argument --sustain: {said!r} is no duration of two minutes or more" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("more", "named"), [(("--quick",), "--quick"), (("--budget", "5"), "--budget")])
+def test_a_launch_cannot_be_short_and_last(more: tuple[str, ...], named: str) -> None:
+    with pytest.raises(errors.UsageError, match=f"{named} makes launches short, and --sustain makes them last"):
+        options_of("run", "--sustain", "10m", *more, "--cache", "cache")
+
+
 @pytest.mark.parametrize("seconds", ["0", "-1", "nan", "inf", "soon"])
 def test_a_budget_is_a_number_of_seconds(seconds: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as left:

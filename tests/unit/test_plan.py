@@ -85,6 +85,15 @@ def test_a_budget_replaces_the_scenarios_own_and_nothing_else() -> None:
     assert plan.id != planned().id
 
 
+def test_a_sustained_run_lasts_as_asked_under_a_name_of_its_own_and_the_budget_follows() -> None:
+    plan = planned(sustain_s=600.0)
+    assert {case.scenario.name for case in plan.cases} == {"sustained", "single-stream-b4-sustained"}
+    assert {case.scenario.stop for case in plan.cases} == {StopRule(64, 600.0, 660.0)}
+    assert {case.id for case in plan.cases}.isdisjoint(case.id for case in planned().cases)
+    chosen = planned(sustain_s=600.0, scenarios=("single-stream",))
+    assert {case.scenario.name for case in chosen.cases} == {"sustained"}
+
+
 def test_accuracy_is_evaluated_last_and_once_per_artifact_and_backend() -> None:
     plan = planned(accuracy=True)
     last = plan.trials[-6:]

@@ -13,6 +13,7 @@ import pytest
 from numpy.typing import NDArray
 from onnx import helper
 
+from harness.datasets.confusion import class_figures, confusion, mean_class_accuracy
 from harness.datasets.split import Split, digest_of
 from harness.errors import DataError, ModelError, UnknownName, UsageError
 from harness.model.codec import from_json, to_json
@@ -27,30 +28,30 @@ def labels(*values: int) -> NDArray[np.int64]:
 
 
 def test_rows_of_the_confusion_are_true_classes() -> None:
-    counts = quality.confusion(labels(0, 1, 1, 2, 0), labels(0, 0, 1, 1, 0), 4)
+    counts = confusion(labels(0, 1, 1, 2, 0), labels(0, 0, 1, 1, 0), 4)
     assert counts.tolist() == [[2, 1, 0, 0], [0, 1, 1, 0], [0, 0, 0, 0], [0, 0, 0, 0]]
 
 
 def test_classes_absent_from_either_side_have_no_share() -> None:
     """Class 0: 2 of 3 found, never wrongly; class 2 predicted once and absent; class 3 neither."""
-    counts = quality.confusion(labels(0, 1, 1, 2, 0), labels(0, 0, 1, 1, 0), 4)
-    assert quality.class_figures(counts) == (
+    counts = confusion(labels(0, 1, 1, 2, 0), labels(0, 0, 1, 1, 0), 4)
+    assert class_figures(counts) == (
         ClassFigures(3, 1.0, pytest.approx(2 / 3), pytest.approx(0.8)),
         ClassFigures(2, 0.5, 0.5, 0.5),
         ClassFigures(0, 0.0, None, 0.0),
         ClassFigures(0, None, None, None),
     )
-    assert quality.mean_class_accuracy(counts) == pytest.approx((2 / 3 + 1 / 2) / 2)
+    assert mean_class_accuracy(counts) == pytest.approx((2 / 3 + 1 / 2) / 2)
 
 
 def test_an_unpredicted_class_with_images_has_recall_and_f1_of_zero_and_no_precision() -> None:
-    assert quality.class_figures(quality.confusion(labels(0, 0), labels(0, 1), 2))[1] == ClassFigures(1, None, 0.0, 0.0)
+    assert class_figures(confusion(labels(0, 0), labels(0, 1), 2))[1] == ClassFigures(1, None, 0.0, 0.0)
 
 
 @pytest.mark.parametrize(("predicted", "true"), [(labels(0, 2), labels(0, 1)), (labels(0, 1), labels(0, -1))])
 def test_classes_out_of_range_are_refused(predicted: NDArray[np.int64], true: NDArray[np.int64]) -> None:
     with pytest.raises(DataError, match=r"lies outside 0\.\.1 .*different classes"):
-        quality.confusion(predicted, true, 2)
+        confusion(predicted, true, 2)
 
 
 def test_no_images_are_no_figure() -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from harness.artifacts import forms as made_forms
 from harness.artifacts import locks
+from harness.artifacts.onnx_file import inspect
 from harness.errors import ModelError, UsageError
 from harness.model.case import ArtifactFacts, Suite, TensorSpec, Variant
 from harness.model.recipe import Initialise, Recipe
@@ -51,9 +52,14 @@ def build(cache: Path, recipe: Recipe = RECIPE) -> ArtifactFacts:
     return facts
 
 
-def told(facts: ArtifactFacts) -> ArtifactFacts:
-    """As resolved: with what the suite says of VARIANT."""
-    return replace(facts, title="Small", role="student")
+def told(facts: ArtifactFacts, path: Path) -> ArtifactFacts:
+    """As resolved: with what the suite says of VARIANT, and what the bytes of the file hold."""
+    return replace(facts, title="Small", role="student", composition=inspect(path, {}).composition)
+
+
+def cached(tmp_path: Path, recipe: Recipe = RECIPE) -> Path:
+    """The file that `build` makes."""
+    return locks.cache_folder(tmp_path / "cache", recipe.id) / locks.MODEL
 
 
 def found(tmp_path: Path, variant: Variant = VARIANT):
@@ -72,21 +78,23 @@ def test_a_released_artifact_goes_before_a_built_one(tmp_path: Path) -> None:
     released = release(tmp_path)
     build(tmp_path / "cache")
     artifact, source = found(tmp_path)
-    assert artifact == Resolved(told(released), (TensorSpec("image", "float32", (1, 3, 8, 8)),))
+    assert artifact == Resolved(
+        told(released, tmp_path / released.file), (TensorSpec("image", "float32", (1, 3, 8, 8)),)
+    )
     assert source == Source(tmp_path / "mine", ("small.onnx",), released.sha256)
 
 
 def test_a_built_artifact_is_taken_from_the_cache(tmp_path: Path) -> None:
     built = build(tmp_path / "cache")
     artifact, source = found(tmp_path)
-    assert artifact.facts == told(built)
+    assert artifact.facts == told(built, cached(tmp_path))
     assert (source.files, source.sha256) == ((locks.MODEL,), built.sha256)
 
 
 def test_a_built_artifact_of_this_recipe_goes_before_a_released_one_of_another(tmp_path: Path) -> None:
     release(tmp_path, OTHER)
     built = build(tmp_path / "cache")
-    assert found(tmp_path)[0].facts == told(built)
+    assert found(tmp_path)[0].facts == told(built, cached(tmp_path))
 
 
 @pytest.mark.parametrize(
@@ -128,7 +136,9 @@ def test_a_form_without_torch_is_made_and_its_source_is_found_by_the_case(tmp_pa
     assert sorted(resolved.forms) == ["onnx-plain", "onnx-tensorrt"]
     made = resolved.forms["onnx-plain"]
     path = tmp_path / "cache" / "forms" / released.sha256 / "model.plain.onnx"
-    assert made == replace(told(released), file=path.name, sha256=made.sha256, size_bytes=path.stat().st_size)
+    size = path.stat().st_size
+    assert made == replace(told(released, path), file=path.name, sha256=made.sha256, size_bytes=size)
+    assert sum(part.size_bytes for part in made.composition) == size
     case = replace(CASE, variant="small", artifact_sha256=made.sha256)
     assert found.source(case).folder == path.parent
     assert found.source(case).sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
@@ -142,6 +152,7 @@ def test_a_form_that_needs_torch_is_only_looked_up(tmp_path: Path) -> None:
     made = made_forms.keep(tmp_path / "cache", released.sha256, "pt2", lambda path: path.write_bytes(b"program"))
     found = with_forms(tmp_path, VARIANT, "pt2")
     assert found.artifacts["small"].forms["pt2"].sha256 == made.sha256
+    assert found.artifacts["small"].forms["pt2"].composition == ()
     assert found.source(replace(CASE, variant="small", artifact_sha256=made.sha256)).files == ("model.pt2",)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,9 +11,11 @@ from numpy.typing import NDArray
 
 from harness.model.metrics import show
 from harness.model.trial import Record
+from harness.model.verdict import Summary
 from harness.report import plots
-from harness.report.blocks import Figure, Name, Paragraph, Plot, Section, Table, not_drawn
+from harness.report.blocks import Cell, Figure, Name, Paragraph, Plot, Section, Table, not_drawn
 from harness.report.cases import ABSENT, NOT_RECORDED, Named, Shown, legend
+from harness.report.chosen import briefly, chosen
 from harness.report.names import Style, in_figure
 from harness.report.rows import interval
 from harness.report.thinning import DRAWN_BODY, KEPT_TAIL, kept, rounded
@@ -32,10 +34,13 @@ TAIL_LOG_BEYOND = 4.0
 
 @dataclass(frozen=True)
 class Mark:
-    """A percentile of the table on its level: latency in ms, share of inferences that took longer."""
+    """A percentile of the table on its level: latency in ms with its interval (all three equal without one), share of
+    inferences that took longer."""
 
     label: str
     latency_ms: float
+    low_ms: float
+    high_ms: float
     share: float
     text: str
 
@@ -56,10 +61,12 @@ class Curve:
 
 @dataclass(frozen=True)
 class Distribution:
-    """curves: drawn. left_out: (label, reason)."""
+    """curves: drawn. left_out: (label, reason) of those without inferences. chosen: which others are drawn, empty for
+    all."""
 
     curves: tuple[Curve, ...]
     left_out: tuple[tuple[str, str], ...]
+    chosen: str = ""
 
 
 def section(shown: Shown) -> Section:
@@ -72,10 +79,12 @@ def section(shown: Shown) -> Section:
         return Section("tail", title, (absent, *not_drawn(found.left_out)))
     how = (
         "Each line falls from all inferences to the slowest one; the vertical axis is logarithmic, so the tail has "
-        "room. Lines pool all launches; symbols mark the table’s p50, p90 and p99, which may be medians over launches and so "
-        f"lie beside the line. {RULE}"
+        "room. Lines pool all launches; symbols with 95 % intervals mark the table’s p50, p90 and p99, "
+        f"which may be medians over launches and so lie beside the line. {RULE}"
     )
-    rows = tuple((Name(one.label, one.style), str(one.count), *one.quantiles) for one in found.curves)
+    rows: tuple[tuple[Cell, ...], ...] = tuple(
+        (Name(one.label, one.style), str(one.count), *one.quantiles) for one in found.curves
+    )
     table = Table(("case", "n", *TABLE_HEADINGS), rows, folded="Data of this figure (ms)")
     on = {curve.label for curve in found.curves}
     figure = Figure(
@@ -83,44 +92,44 @@ def section(shown: Shown) -> Section:
         "Share of inferences that took longer than a given latency, logarithmic",
         plot,
         table,
-        (how,),
+        (how, *([found.chosen] if found.chosen else [])),
         legend([one for one in shown.cases if one.label in on]),
     )
     return Section("tail", title, (figure, *not_drawn(found.left_out)))
 
 
 def distribution(named: Sequence[Named]) -> Distribution:
-    """One curve per case with at least one timed inference."""
-    pooled = [(one, pooled_latency_s(one.record)) for one in named]
-    curves = tuple(_curve(one, durations) for one, durations in pooled if len(durations))
-    left_out = tuple((one.label, _why_empty(one)) for one, durations in pooled if not len(durations))
-    return Distribution(curves, left_out)
+    """One curve per case with at least one timed inference, of at most as many cases as can be told apart."""
+    timed = [one for one in named if _is_timed(one)]
+    few = chosen(timed)
+    curves = tuple(_curve(one, pooled_latency_s(one.record)) for one in few.cases)
+    ids = {id(one) for one in timed}
+    left_out = tuple((one.label, _why_empty(one)) for one in named if id(one) not in ids)
+    return Distribution(curves, briefly(left_out), few.rule)
+
+
+def _is_timed(one: Named) -> bool:
+    return any(len(durations) for durations in _durations(one.record))
+
+
+def _durations(record: Record | None) -> Iterator[NDArray[np.float64]]:
+    """Of each successful performance trial, those that are numbers."""
+    for trial in record.trials if record else ():
+        if trial.mode == "performance" and trial.status == "ok":
+            durations = np.asarray(trial.samples.duration_s, dtype=np.float64)
+            yield durations[np.isfinite(durations)]
 
 
 def pooled_latency_s(record: Record | None) -> NDArray[np.float64]:
     """Durations in s of every timed inference of the successful performance trials, ascending."""
-    found = [np.empty(0)]
-    for trial in record.trials if record else ():
-        if trial.mode == "performance" and trial.status == "ok":
-            durations = np.asarray(trial.samples.duration_s, dtype=np.float64)
-            found.append(durations[np.isfinite(durations)])
-    return np.sort(np.concatenate(found))
+    return np.sort(np.concatenate([np.empty(0), *_durations(record)]))
 
 
 def _curve(one: Named, durations: NDArray[np.float64]) -> Curve:
     count = len(durations)
     indices = kept(count)
     metrics = one.result.metrics
-    marks = tuple(
-        Mark(
-            name.split("_")[1],
-            metrics[name].point * 1e3,
-            share,
-            f"{show(name, metrics[name].point)} {interval(metrics[name])}".rstrip(),
-        )
-        for name, share in MARKED
-        if name in metrics
-    )
+    marks = tuple(_mark(metrics[name], share) for name, share in MARKED if name in metrics)
     return Curve(
         one.label,
         one.style,
@@ -131,6 +140,12 @@ def _curve(one: Named, durations: NDArray[np.float64]) -> Curve:
         marks,
         tuple(_quantile(durations, q) for q in _TABLE_QUANTILES),
     )
+
+
+def _mark(summary: Summary, share: float) -> Mark:
+    low, high = (summary.point if end is None else end for end in (summary.low, summary.high))
+    text = f"{show(summary.metric, summary.point)} {interval(summary)}".rstrip()
+    return Mark(summary.metric.split("_")[1], summary.point * 1e3, low * 1e3, high * 1e3, share, text)
 
 
 def _quantile(durations: NDArray[np.float64], q: float) -> str:
@@ -192,6 +207,14 @@ def _traces(curve: Curve) -> list[Plot]:
         "y": [mark.share for mark in curve.marks],
         "opacity": opacity,
         "marker": {"color": curve.style.colour, "symbol": curve.style.symbol, "size": 10},
+        "error_x": {
+            "type": "data",
+            "symmetric": False,
+            "array": [mark.high_ms - mark.latency_ms for mark in curve.marks],
+            "arrayminus": [mark.latency_ms - mark.low_ms for mark in curve.marks],
+            "thickness": 1,
+            "width": 3,
+        },
         "text": [f"{mark.label} {mark.text} ms" for mark in curve.marks],
         "hovertemplate": "<b>%{fullData.name}</b><br>%{text}<extra></extra>",
     }

@@ -1,4 +1,4 @@
-"""What a classifier's logits say beyond top-1: confusion, calibration, and whether two differ. Pure functions.
+"""What a classifier's logits say beyond its classes: calibration, and whether two differ. Pure functions.
 
 Logits are floats (n, classes), labels integers (n,) from 0. Nothing here knows a file, a data set or a model.
 """
@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.datasets.confusion import Labels, check_pairs
 from harness.errors import DataError
 from harness.model.proportion import Z
-from harness.model.quality import CalibrationFigures, ClassFigures
+from harness.model.quality import CalibrationFigures
 
 Logits = NDArray[np.floating[Any]]
-Labels = NDArray[np.int64]
 Values = NDArray[np.float64]
 
 BINS = 15  # Guo et al. (2017), and nearly everybody since
@@ -35,34 +35,6 @@ class Difference:
     difference: float
     low: float
     high: float
-
-
-def confusion(predictions: Labels, labels: Labels, classes: int) -> NDArray[np.int64]:
-    """Counts (classes, classes): rows are true classes, columns predicted ones. DataError where a class is unknown."""
-    _check_pairs(len(predictions), len(labels))
-    for what, values in (("label", labels), ("prediction", predictions)):
-        if values.min() < 0 or values.max() >= classes:
-            raise DataError(
-                f"a {what} lies outside 0..{classes - 1} (found {values.min()} to {values.max()}); "
-                "the model and the data set have different classes"
-            )
-    return np.bincount(labels * classes + predictions, minlength=classes * classes).reshape(classes, classes)
-
-
-def class_figures(counts: NDArray[np.int64]) -> tuple[ClassFigures, ...]:
-    """Precision, recall and F1 of every class of a confusion matrix; None for what has nothing to be a share of."""
-    right, of_class, predicted = counts.diagonal().tolist(), counts.sum(1).tolist(), counts.sum(0).tolist()
-    return tuple(
-        ClassFigures(n, _share(hit, m), _share(hit, n), _share(2 * hit, n + m))
-        for hit, n, m in zip(right, of_class, predicted, strict=True)
-    )
-
-
-def mean_class_accuracy(counts: NDArray[np.int64]) -> float:
-    """Mean recall over the classes that have images."""
-    of_class = counts.sum(1)
-    present = of_class > 0
-    return float((counts.diagonal()[present] / of_class[present]).mean())
 
 
 def calibration_figures(logits: Logits, labels: Labels, temperature: float = 1.0) -> CalibrationFigures:
@@ -91,7 +63,7 @@ def expected_calibration_error(confidences: Values, right: NDArray[np.bool_], bi
 
     Source: Guo, Pleiss, Sun, Weinberger, "On calibration of modern neural networks" (2017), equation 3.
     """
-    _check_pairs(len(confidences), len(right))
+    check_pairs(len(confidences), len(right))
     index = np.clip(np.ceil(np.asarray(confidences) * bins).astype(np.int64) - 1, 0, bins - 1)
     gaps = np.bincount(index, weights=np.asarray(confidences, np.float64) - right, minlength=bins)
     return float(np.abs(gaps).sum() / len(right))
@@ -103,7 +75,7 @@ def adaptive_calibration_error(confidences: Values, right: NDArray[np.bool_], bi
     Source of such bins: Nguyen, O'Connor, "Posterior calibration and exploratory analysis for natural language
     processing models" (2015). Top class alone, unlike Nixon et al.'s adaptive error, which adds up all classes.
     """
-    _check_pairs(len(confidences), len(right))
+    check_pairs(len(confidences), len(right))
     order = np.argsort(confidences, kind="stable")
     gaps = (np.asarray(confidences, np.float64) - right)[order]
     return float(sum(abs(part.sum()) for part in np.array_split(gaps, bins)) / len(right))
@@ -111,7 +83,7 @@ def adaptive_calibration_error(confidences: Values, right: NDArray[np.bool_], bi
 
 def negative_log_likelihood(logits: Logits, labels: Labels, temperature: float = 1.0) -> float:
     """Mean over the images of minus the logarithm of the true class's predicted share, in nats."""
-    _check_pairs(len(logits), len(labels))
+    check_pairs(len(logits), len(labels))
     return float(-log_softmax(logits, temperature)[np.arange(len(labels)), labels].mean())
 
 
@@ -120,7 +92,7 @@ def brier_score(shares: Values, labels: Labels) -> float:
 
     Source: Brier, "Verification of forecasts expressed in terms of probability" (1950), which sums over classes too.
     """
-    _check_pairs(len(shares), len(labels))
+    check_pairs(len(shares), len(labels))
     true = shares[np.arange(len(labels)), labels]
     return float(((shares**2).sum(1) - 2 * true + 1).mean())
 
@@ -132,7 +104,7 @@ def fit_temperature(logits: Logits, labels: Labels) -> float:
     which is found by bisection. Source: Guo et al. (2017), section 4.2. DataError where no temperature between 0.01
     and 100 is the minimum: all images right (the colder the better), or no better than chance (the hotter the better).
     """
-    _check_pairs(len(logits), len(labels))
+    check_pairs(len(logits), len(labels))
     scores = np.asarray(logits, np.float64)
     cold, hot = math.log(1 / COLDEST), math.log(1 / HOTTEST)  # as logarithms of 1 / temperature
     if _slope(scores, labels, math.exp(cold)) <= 0:
@@ -163,8 +135,8 @@ def mcnemar(a: Labels, b: Labels, labels: Labels) -> Difference:
     95 % interval is Bonett and Price's adjusted Wald interval for paired data (J. Educ. Behav. Stat. 37, 2012): one
     image is added to either kind of disagreement, so it has a width even where the two never disagree.
     """
-    _check_pairs(len(a), len(labels))
-    _check_pairs(len(b), len(labels))
+    check_pairs(len(a), len(labels))
+    check_pairs(len(b), len(labels))
     a_right, b_right = a == labels, b == labels
     only_a, only_b, count = int((a_right & ~b_right).sum()), int((b_right & ~a_right).sum()), len(labels)
     share_a, share_b = (only_a + 1) / (count + 2), (only_b + 1) / (count + 2)
@@ -189,14 +161,3 @@ def exact_sign_p(one: int, other: int) -> float:
     ways = sum(math.comb(count, k) for k in range(min(one, other) + 1))
     p: float = 2 * ways / 2**count
     return min(1.0, p)
-
-
-def _share(part: int, whole: int) -> float | None:
-    return part / whole if whole else None
-
-
-def _check_pairs(found: int, expected: int) -> None:
-    if found != expected or not found:
-        raise DataError(
-            f"{found} answers for {expected} labels; each image needs one of both, and there must be at least one image"
-        )

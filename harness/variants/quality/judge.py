@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.datasets.confusion import class_figures, confusion, mean_class_accuracy
 from harness.datasets.corruptions import SEVERITIES, TABLE, corrupt
 from harness.datasets.split import Split, digest_of
 from harness.errors import DataError, ModelError, UnknownName
@@ -29,7 +30,7 @@ def judge(path: Path, test: Split, calibration: Calibration) -> Quality:
     ModelError where the file fails or its classes are not those of the labels.
     """
     logits = _logits(path, test)
-    counts = figures.confusion(logits.argmax(1), test.labels, logits.shape[1])
+    counts = confusion(logits.argmax(1), test.labels, logits.shape[1])
     return Quality(
         variant=path.stem,
         sha256=_digest(path),
@@ -37,8 +38,8 @@ def judge(path: Path, test: Split, calibration: Calibration) -> Quality:
         dataset_sha256=test.sha256,
         images=len(test.labels),
         confusion=tuple(tuple(row) for row in counts.tolist()),
-        per_class=figures.class_figures(counts),
-        mean_class_accuracy=figures.mean_class_accuracy(counts),
+        per_class=class_figures(counts),
+        mean_class_accuracy=mean_class_accuracy(counts),
         calibration=calibration,
     )
 

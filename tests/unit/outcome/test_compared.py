@@ -14,7 +14,7 @@ from harness.analysis.history import History, Move, Point, Series
 from harness.model.gate import Comparison
 from harness.outcome.compared import Compared, Side, comparison_json, comparison_markdown, print_comparison
 from harness.outcome.past import history_json, print_history, sentences, sparkline
-from harness.outcome.text import LIMIT
+from harness.report.markdown import LIMIT
 from tests.support.gate_results import NASTY
 from tests.unit.outcome.test_gate_outputs import schema
 

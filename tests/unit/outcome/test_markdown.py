@@ -7,7 +7,7 @@ import re
 import pytest
 
 from harness.outcome.markdown import MARKER, gate_markdown
-from harness.outcome.text import LIMIT
+from harness.report.markdown import LIMIT
 from tests.support.gate_results import NASTY, decision, of_each, result
 
 

@@ -5,15 +5,24 @@ from dataclasses import replace
 import pytest
 
 from harness.model.metrics import show
-from harness.report.comparison import OVERLAP, TOO_FEW_INFERENCES, TOO_FEW_LAUNCHES, doubt
+from harness.report.cases import shown
+from harness.report.comparison import NO_INTERVAL, OVERLAP, TOO_FEW_INFERENCES, TOO_FEW_LAUNCHES, doubt
 from harness.report.sections import front
 from harness.report.view import View, build_view
 from tests.support.drawn import plane_of
 from tests.support.example_run import example_run, with_case
 
 
+def sources_of(result, records) -> str:
+    return front.sources(shown(result, records).cases)
+
+
 def cells_of(view: View, index: int) -> dict:
     return {cell.column.metric: cell for cell in view.rows[index].cells}
+
+
+def changes_of(cell) -> list[tuple[str, str]]:
+    return [(change.text, change.doubt) for change in cell.changes]
 
 
 def against_fast(factor: float, *, launches: int = 6) -> View:
@@ -40,32 +49,57 @@ def with_top1(view_of: str, **changes: object):
 @pytest.mark.parametrize(
     ("factor", "said"),
     [
-        (0.999, "no clear difference from fast (intervals overlap)"),
-        (0.9, "10.0 % lower latency than fast"),
-        (1.2, "20.0 % higher latency than fast"),
-        (2.5, "2.5× slower than fast"),
+        (0.999, "no clear difference in p50 latency ({value} ms) against fast;"),
+        (0.9, "10.0 % lower p50 latency ({value} ms) against fast;"),
+        (1.2, "20.0 % higher p50 latency ({value} ms) against fast;"),
+        (2.5, "2.5× higher p50 latency ({value} ms) against fast;"),
+        (1 / 24.3, "24× lower p50 latency ({value} ms) against fast;"),
     ],
 )
 def test_speed_is_worded_by_its_size_and_not_claimed_within_the_noise(factor, said):
-    assert f", {said};" in against_fast(factor).rows[1].sentence
+    view = against_fast(factor)
+    value = cells_of(view, 1)["latency_p50_s"].text
+    assert said.format(value=value) in view.rows[1].sentence
 
 
 @pytest.mark.parametrize("factor", [0.985, 0.2, 5.0])
 def test_without_intervals_nothing_is_claimed(factor):
     view = against_fast(factor, launches=3)
-    assert ", too few launches to compare with fast; accuracy" in view.rows[1].sentence
     cell = cells_of(view, 1)["latency_p50_s"]
-    assert (cell.change, cell.doubt) == (f"~ ×{factor:.2f}", TOO_FEW_LAUNCHES)
+    assert f"too few launches to compare p50 latency ({cell.text} ms) against fast" in view.rows[1].sentence
+    assert changes_of(cell) == [(f"~ ×{factor:.2f}", TOO_FEW_LAUNCHES)]
+    assert not cell.best
 
 
 def test_a_ratio_is_marked_where_the_intervals_overlap_and_only_there():
     cells = cells_of(against_fast(0.999), 1)
-    assert (cells["latency_p50_s"].change, cells["latency_p50_s"].doubt) == ("~ ×1.00", OVERLAP)
-    assert (cells["model_size_bytes"].change, cells["model_size_bytes"].doubt) == ("×0.30", "")
-    assert (cells["parameters"].change, cells["parameters"].doubt) == ("×1.00", "")  # exact, if equal
-    assert (cells["accuracy_top1"].change, cells["accuracy_top1"].doubt) == ("−1.07 pp", "")
-    clear = cells_of(against_fast(0.5), 1)["latency_p50_s"]
-    assert (clear.change, clear.doubt) == ("×0.50", "")
+    assert changes_of(cells["latency_p50_s"]) == [("~ ×1.00", OVERLAP)]
+    assert changes_of(cells["model_size_bytes"]) == [("×0.30", "")]
+    assert changes_of(cells["parameters"]) == [("×1.00", "")]  # exact, if equal
+    assert changes_of(cells["accuracy_top1"]) == [("−1.07 pp", "")]
+    assert changes_of(cells_of(against_fast(0.5), 1)["latency_p50_s"]) == [("×0.50", "")]
+
+
+@pytest.mark.parametrize(
+    ("correct", "said"),
+    [
+        (9398, "no clear difference in accuracy (93.98 %, recorded earlier)"),
+        (9330, "no clear difference in accuracy (93.30 %, recorded earlier)"),
+        (9291, "1.07 percentage points lower accuracy (92.91 %, recorded earlier)"),
+        (9544, "1.46 percentage points higher accuracy (95.44 %, recorded earlier)"),
+    ],
+)
+def test_an_accuracy_is_claimed_lower_or_higher_only_beyond_its_interval(correct, said):
+    half = 0.005  # about the interval of 10,000 images
+    point = correct / 10_000
+    view = build_view(*with_top1("fast-int8", point=point, low=point - half, high=point + half))
+    assert view.rows[1].sentence.startswith(f"{said}, 3.4× lower p50 latency")
+
+
+def test_an_accuracy_without_interval_is_not_compared():
+    view = build_view(*with_top1("fast-int8", low=None, high=None))
+    assert view.rows[1].sentence.startswith("no interval by which to compare accuracy (92.91 %, recorded earlier), ")
+    assert changes_of(cells_of(view, 1)["accuracy_top1"]) == [("~ −1.07 pp", NO_INTERVAL)]
 
 
 def test_a_pooled_percentile_of_enough_launches_lacks_inferences():
@@ -79,12 +113,12 @@ def test_an_interval_that_is_shown_like_its_point_is_not_shown():
     base = result.cases[0].metrics["latency_p50_s"]
     tight = replace(base, point=0.00045, low=0.00044999, high=0.00045001)
     wide = replace(tight, low=0.000449)
-    for summary, shown in ((tight, ""), (wide, "[0.449, 0.450]")):
+    for summary, said in ((tight, ""), (wide, "[0.449, 0.450]")):
         metrics = {**result.cases[0].metrics, "latency_p50_s": summary}
         view = build_view(with_case(result, "fast", metrics=metrics), records)
         assert (cells_of(view, 0)["latency_p50_s"].text, cells_of(view, 0)["latency_p50_s"].interval) == (
             "0.450",
-            shown,
+            said,
         )
 
 
@@ -100,13 +134,25 @@ def test_an_accuracy_says_where_it_comes_from(changes, source, said):
     run = with_top1("fast", **changes)
     plane = plane_of(*run)
     point = plane.points[0]
-    assert f"accuracy {show('accuracy_top1', 0.9398)} % ({said})" in build_view(*run).rows[0].sentence
-    assert (point.source, point.origin) == (source, said)
+    assert (point.remark.dotted, point.remark.cell) == (source == "recorded", said)
     trace = next(trace for trace in front.drawn(plane)["data"] if trace["name"] == "fast")
     assert trace["marker"]["symbol"] == ("circle-dot" if source == "recorded" else "circle")
-    assert trace["text"] == (["1000 images"] if source == "part" else [""])
-    assert ("text" in trace["mode"]) == (source == "part")
+    assert trace["text"] == (["fast (1000 images)"] if source == "part" else ["fast"])
     assert said in trace["hovertext"][0]
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({}, "recorded earlier"),
+        ({"method": "measured here on 10000 test images"}, "measured here"),
+        ({"method": "measured here on 1000 test images", "n": 1000}, "measured here on 1000 of 10000 images"),
+    ],
+)
+def test_a_sentence_says_where_its_accuracy_comes_from(changes, said):
+    first, second = build_view(*with_top1("fast", **changes)).rows
+    assert first.sentence.startswith(f"top-1 {show('accuracy_top1', 0.9398)} % ({said}), p50 ")
+    assert "(92.91 %, recorded earlier)" in second.sentence  # each its own
 
 
 def test_of_an_unknown_whole_no_part_is_claimed():
@@ -117,10 +163,10 @@ def test_of_an_unknown_whole_no_part_is_claimed():
     unknown = with_case(result, "fast", metrics=metrics, artifact=replace(case.artifact, accuracy=None))
     view = build_view(unknown, records)
     assert "(measured here on 1000 images)" in view.rows[0].sentence
-    assert plane_of(unknown, records).legend == "with a number beside it: measured here on so many images"
+    assert sources_of(unknown, records) == "with a number beside it: measured here on so many images"
 
 
 def test_the_legend_names_the_sources_that_are_drawn():
-    assert plane_of(*with_top1("fast")).legend.startswith("with a dot: recorded")
-    both = plane_of(*with_top1("fast", method="measured here on 10000 test images")).legend
+    assert sources_of(*with_top1("fast")).startswith("with a dot: recorded")
+    both = sources_of(*with_top1("fast", method="measured here on 10000 test images"))
     assert both.startswith("plain: measured here on all images; with a dot: recorded")

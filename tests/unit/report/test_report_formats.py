@@ -21,6 +21,7 @@ from harness.report import TABLE, reporter
 from harness.report.blocks import figures
 from harness.report.html import SCRIPTS, csp_hash, in_script
 from harness.report.names import printable
+from harness.report.rows import COLUMNS
 from harness.report.sections import front
 from harness.report.summary import summary_json
 from harness.report.view import build_view
@@ -87,12 +88,12 @@ def page(run) -> Page:
 @pytest.mark.parametrize("name", sorted(TABLE))
 def test_every_format_renders_the_same_bytes_twice(name, run):
     assert reporter(name).name == name
-    assert reporter(name).suffix == f".{name}"
+    assert reporter(name).suffix == {"perfetto": ".trace.json"}.get(name, f".{name}")
     assert reporter(name).render(*run) == reporter(name).render(*example_run())
 
 
 def test_an_unknown_format_names_the_known_ones():
-    with pytest.raises(UnknownName, match=r"'htm'.*html.*csv, html, json, md"):
+    with pytest.raises(UnknownName, match=r"'htm'.*html.*csv, html, json, md, perfetto, tex"):
         reporter("htm")
 
 
@@ -129,9 +130,10 @@ def test_csv_has_a_line_per_metric_with_full_precision_and_reasons(run):
 def test_markdown_shows_the_table_and_escapes_names(run):
     text = reporter("md").render(*renamed(*run, "fast", "a|b<i>")).decode()
     assert "a\\|b&lt;i&gt;" in text
-    assert "| 93.98 \\[93.51, 94.45\\] |" in text
-    rows = [line for line in text.splitlines() if line.startswith("|")]
-    assert {len(re.findall(r"(?<!\\)\|", line)) for line in rows} == {13}
+    assert "| **93.98** \\[93.51, 94.45\\] |" in text
+    table = text.partition("<details>")[0]
+    rows = [line for line in table.splitlines() if line.startswith("|")]
+    assert {len(re.findall(r"(?<!\\)\|", line)) for line in rows} == {len(COLUMNS) + 3}
 
 
 @pytest.mark.parametrize("name", HOSTILE, ids=range(len(HOSTILE)))
@@ -171,9 +173,9 @@ def test_the_title_and_role_of_a_variant_reach_the_page(run, page):
     result, records = run
     artifact = replace(result.cases[0].artifact, title="Large <b>, random weights", role="teacher")
     text = Page(reporter("html").render(with_case(result, "fast", artifact=artifact), records)).text
-    assert text.count("Large <b>, random weights") == 2  # with the sentence and in the table
-    assert "teacher · fp32 · onnxruntime" in text
-    assert "teacher" not in page.text
+    assert text.count("Large <b>, random weights") == 1  # in the table
+    assert "teacher · fp32 · 6 launches" in text
+    assert "teacher · fp32" not in page.text
 
 
 def test_what_was_measured_is_never_called_a_sample(run, page):
@@ -264,6 +266,13 @@ def test_every_text_of_a_file_is_escaped(run):
 
 def test_json_in_a_script_cannot_end_it():
     assert in_script({"a": "</script>&\u2028"}) == '{"a":"\\u003c/script\\u003e\\u0026\\u2028"}'
+
+
+def test_half_a_surrogate_from_a_board_breaks_no_page(run):
+    result, records = run
+    page = Page(reporter("html").render(replace(result, device={"name": "pi4", "title": "a\udcffb"}), records))
+    assert json.loads(page.scripts["summary"])["device"]["title"] == "a\udcffb"
+    assert "a\ufffdb" in page.text
 
 
 def test_one_variant_is_a_page():

@@ -7,7 +7,15 @@ from dataclasses import replace
 import pytest
 
 from harness.model.case import Scenario, Settings, TensorSpec
-from harness.report.names import in_figure, isolated, labels, one_line, printable
+from harness.report.names import (
+    SENTENCE_NAME_LENGTH,
+    in_figure,
+    in_sentence,
+    isolated,
+    labels,
+    one_line,
+    printable,
+)
 from tests.support.example_run import example_case
 
 FAST, WIDE = example_case("fast"), example_case("wide")
@@ -39,6 +47,18 @@ def test_names_stay_unique_when_the_difference_is_not_in_them():
     alike = labels((replace(FAST, variant="a\x01"), replace(FAST, variant="a\x02")))
     assert len(set(alike)) == 2
     assert all(label.startswith("a\ufffd · ") for label in alike)
+
+
+def test_a_case_is_called_by_what_differs_among_the_cases_of_its_own_variant():
+    quantized = replace(WIDE, precision="int8")
+    assert labels((FAST, replace(FAST, device="nano"), quantized)) == ("fast · pi4", "fast · nano", "wide")
+
+
+def test_a_name_that_a_sentence_mentions_is_short():
+    assert in_sentence("fast") == "fast"
+    assert in_sentence("x" * SENTENCE_NAME_LENGTH) == "x" * SENTENCE_NAME_LENGTH
+    assert in_sentence("x" * 200).strip("\u2068\u2069") == "x" * (SENTENCE_NAME_LENGTH - 1) + "…"
+    assert in_sentence("a\nb") == isolated("a\ufffdb")
 
 
 @pytest.mark.parametrize(

@@ -11,15 +11,20 @@ import pytest
 from harness.model.trial import Channel, Samples, Trace
 from harness.report.sections.distribution import pooled_latency_s
 from harness.report.sections.panels import rate
-from harness.report.sections.timeline import LONGEST_GAP_S, drawn, layout
+from harness.report.sections.timeline import LONGEST_GAP_S, Timeline, layout
+from harness.report.sections.timeline_plot import drawn
 from harness.report.thinning import KEPT_TAIL, kept, thinned
 from tests.support.drawn import distribution_of, timeline_of
-from tests.support.example_run import example_run
+from tests.support.example_run import NO_POWER, example_run
 
 
 @pytest.fixture(scope="module")
 def run():
     return example_run()
+
+
+def plot_of(found: Timeline) -> dict:
+    return drawn(found.tracks, found.marks.lanes, found.panels, found.length_s)
 
 
 def test_the_curve_keeps_both_extremes_and_the_whole_tail():
@@ -94,7 +99,7 @@ def test_all_trials_lie_on_one_axis_without_overlap(run):
 def test_strips_show_what_was_read_in_their_units(run):
     panels = {panel.title: panel for panel in timeline_of(*run).panels}
     assert set(panels) == {"Temperature", "Clock", "Other load"}
-    assert [line.name for line in panels["Temperature"].lines] == ["cpu-thermal_0", "gpu-thermal_1"]
+    assert [line.name for line in panels["Temperature"].lines] == ["thermal:cpu-thermal_0", "thermal:gpu-thermal_1"]
     assert (panels["Clock"].lines[0].low, panels["Clock"].lines[0].high) == (1.2, 1.8)
     assert panels["Other load"].lines[0].high == pytest.approx(0.05, abs=0.02)
     assert not any(value is not None and math.isnan(value) for value in panels["Temperature"].lines[0].value)
@@ -115,8 +120,9 @@ def test_sensors_that_could_not_be_read_are_words_not_an_empty_strip(run):
     facts = {"sensors": {"unavailable": {"thermal": "no readable zone"}}}
     timeline = timeline_of(replace(result, environment={"facts": facts}), bare)
     assert timeline.panels == ()
-    assert timeline.absent[0] == "Temperature: no channel was readable (no readable zone)."
-    assert "cpufreq" in timeline.absent[1]
+    assert timeline.absent[0] == f"Power: no channel was readable ({NO_POWER})."
+    assert timeline.absent[1] == "Temperature: no channel was readable (no readable zone)."
+    assert "cpufreq" in timeline.absent[2]
 
 
 def test_a_channel_that_only_failed_is_not_drawn(run):
@@ -144,7 +150,7 @@ def test_a_counter_read_too_briefly_for_a_rate_says_that(run):
         for key, record in records.items()
     }
     timeline = timeline_of(result, brief)
-    assert timeline.absent == ("Other load: read, but no trial holds enough readings to draw.",)
+    assert timeline.absent[1:] == ("Other load: read, but no trial holds enough readings to draw.",)
 
 
 def test_the_hottest_reading_survives_the_thinning(run):
@@ -180,16 +186,16 @@ def short(records, readings: int) -> dict:
 @pytest.mark.parametrize(("readings", "mode"), [(2, "lines+markers"), (3, "lines+markers"), (4, "lines")])
 def test_a_piece_too_short_for_a_line_has_markers(run, readings, mode):
     result, records = run
-    figure = drawn(timeline_of(result, short(records, readings)))
-    strip = next(trace for trace in figure["data"] if trace["name"] == "other_busy")
+    figure = plot_of(timeline_of(result, short(records, readings)))
+    strip = next(trace for trace in figure["data"] if trace["name"] == "others:other_busy")
     assert strip["mode"] == mode  # a counter of n readings is a rate of n - 1
     assert figure["data"][0]["mode"] == "lines+markers"
-    assert {trace["mode"] for trace in drawn(timeline_of(*run))["data"][:4]} == {"lines"}
+    assert {trace["mode"] for trace in plot_of(timeline_of(*run))["data"][:4]} == {"lines"}
 
 
 def test_a_load_of_nothing_is_drawn_above_the_axis(run):
     result, records = run
     timeline = timeline_of(result, short(records, 4))
     assert (timeline.panels[0].lines[0].low, timeline.panels[0].lines[0].high) == (0.0, 0.0)
-    bottom, top = drawn(timeline)["layout"]["yaxis2"]["range"]
+    bottom, top = plot_of(timeline)["layout"]["yaxis3"]["range"]  # the second is the phases'
     assert bottom < 0.0 < top
