@@ -13,7 +13,7 @@ import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
 import harness
-from harness import stages
+from harness import planning, stages
 from harness.model.case import ArtifactFacts, Case, Suite, TensorSpec, Variant
 from harness.model.device import Device
 from harness.model.trial import Channel, Phases, Samples, Trace, Trial
@@ -51,7 +51,7 @@ def test_planning_10_000_cases(benchmark: BenchmarkFixture) -> None:
 def test_loading_1_000_trials(benchmark: BenchmarkFixture, tmp_path: Path) -> None:
     """Bar: 3 s and 1 GiB."""
     options = Options(("harness",), "smoke", "localhost", tmp_path / "store", tmp_path / "cache", tmp_path / "data")
-    planned = stages.plan_run(options)
+    planned = planning.plan_run(options)
     run = stages.new_run(planned, options)
     folder = store.begin(options.results, run)
     for number in range(TRIALS):
