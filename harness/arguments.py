@@ -6,16 +6,14 @@ Knows neither what a verb does with them nor the environment: harness.cli makes 
 from __future__ import annotations
 
 import argparse
-import math
 from collections.abc import Callable
 from pathlib import Path
 
 from harness import __version__
 from harness.options import LOG_KINDS, RESULT_KINDS, TOTAL_SCOPES
 from harness.registry import DEFAULT_DEVICE, DEFAULT_SUITE, HERE, SITES_FILE
+from harness.words import long_time, number, seconds, share
 
-# The first minute is burst, the last one sustained performance: one of each is needed.
-LEAST_SUSTAINED_S = 120.0
 _EPILOG = """\
 exit codes: 0 done; 1 the gate found a regression; 2 usage or configuration;
             3 nothing valid was measured, or the run was interrupted (the same command goes on with it)
@@ -57,9 +55,7 @@ def _power_log_arguments(verb: argparse.ArgumentParser) -> None:
         metavar="[KIND:]FILE",
         help="a log of power made meanwhile (kinds as of `import`; default meter-csv): attach it to the run",
     )
-    verb.add_argument(
-        "--clock-offset", type=_number, metavar="S", help="the board's clock minus the log's (default: 0)"
-    )
+    verb.add_argument("--clock-offset", type=number, metavar="S", help="the board's clock minus the log's (default: 0)")
     verb.add_argument(
         "--power-scope",
         choices=TOTAL_SCOPES,
@@ -109,12 +105,12 @@ def _measuring_arguments(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--scenario", action="append", default=[], metavar="S", help="only this scenario (repeatable)")
     verb.add_argument("--model", action="append", default=[], metavar="FILE.onnx", help="your own model, not a suite")
     verb.add_argument("--shape", action="append", default=[], metavar="NAME=1,3,224,224", help="a model input's shape")
-    verb.add_argument("--budget", type=_seconds, metavar="SECONDS", help="most time for the measured part of a launch")
+    verb.add_argument("--budget", type=seconds, metavar="SECONDS", help="most time for the measured part of a launch")
     sustain_help = "let each launch last so long, e.g. 10m, as a scenario of its own: burst against sustained speed"
-    verb.add_argument("--sustain", type=_long, metavar="DURATION", help=sustain_help)
+    verb.add_argument("--sustain", type=long_time, metavar="DURATION", help=sustain_help)
     until_help = "launch each case 6 to 30 times, until half the 95 %% interval of p50 is this share of it, e.g. 1%%"
-    verb.add_argument("--until", type=_share, metavar="SHARE", help=until_help)
-    verb.add_argument("--budget-total", type=_seconds, metavar="SECONDS", help="most time for all launches of --until")
+    verb.add_argument("--until", type=share, metavar="SHARE", help=until_help)
+    verb.add_argument("--budget-total", type=seconds, metavar="SECONDS", help="most time for all launches of --until")
     verb.add_argument("--quick", action="store_true", help="3 short launches: a look, without intervals")
     verb.add_argument("--seed", type=int, default=0, help="of the order of trials (default: %(default)s)")
     verb.add_argument("--report", type=Path, metavar="DIR", help="write the HTML report there when the run has ended")
@@ -219,7 +215,7 @@ def _compare_arguments(verb: argparse.ArgumentParser) -> None:
         "--match", action="append", default=[], metavar="NEW=OLD", help="a variant and the baseline's (repeatable)"
     )
     margin_help = "what matters in practice, of all that is measured (default: 2%% of p50, each metric its own)"
-    verb.add_argument("--margin", type=_share, metavar="SHARE", help=margin_help)
+    verb.add_argument("--margin", type=share, metavar="SHARE", help=margin_help)
     allow_help = "compare although this differs: a name from the refusal (repeatable)"
     verb.add_argument("--allow", action="append", default=[], metavar="NAME", help=allow_help)
     verb.add_argument("--allow-different", action="store_true", help="compare whatever differs, and say what does")
@@ -249,7 +245,7 @@ def _gate_arguments(verb: argparse.ArgumentParser) -> None:
     design_help = "both measured now; against stored runs; exact counts and no time (default: by what is at hand)"
     verb.add_argument("--design", choices=("paired", "stored", "counted"), help=design_help)
     verb.add_argument("--seed", type=int, default=0, help="of the order of cells and blocks (default: %(default)s)")
-    verb.add_argument("--budget", type=_seconds, metavar="SECONDS", help="for the whole gate (default: the policy's)")
+    verb.add_argument("--budget", type=seconds, metavar="SECONDS", help="for the whole gate (default: the policy's)")
     verb.add_argument("--junit", type=Path, metavar="FILE", help="write the outcome as JUnit XML")
     verb.add_argument("--markdown", type=Path, metavar="FILE", help="write it as Markdown, as for a pull request")
     verb.add_argument("--html", type=Path, metavar="FILE", help="write it as a page")
@@ -275,6 +271,8 @@ def _baseline_arguments(verb: argparse.ArgumentParser) -> None:
 def _bless_arguments(action: argparse.ArgumentParser) -> None:
     action.add_argument("run", metavar="RUN", help="run id, its start, a folder, or last")
     action.add_argument("--name", default=None, metavar="NAME", help="default: SUITE-DEVICE")
+    counts_help = "keep what is counted, and no time or memory: for --design counted, on any machine"
+    action.add_argument("--counts", action="store_true", default=False, help=counts_help)
 
 
 def _history_arguments(verb: argparse.ArgumentParser) -> None:
@@ -286,7 +284,7 @@ def _history_arguments(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--metric", action="append", default=[], metavar="M", help=metric_help)
     reference_help = "divide by this variant's value of the same run: what slows down the whole machine cancels"
     verb.add_argument("--reference", default="", metavar="V", help=reference_help)
-    verb.add_argument("--margin", type=_share, metavar="SHARE", help="smaller moves are none (default: the metric's)")
+    verb.add_argument("--margin", type=share, metavar="SHARE", help="smaller moves are none (default: the metric's)")
     verb.add_argument("--html", type=Path, metavar="FILE", help="write it as a page")
     verb.add_argument("--json", metavar="FILE|-", help="write harness.history/1 (- for stdout, instead of tables)")
     _common_arguments(verb)
@@ -300,47 +298,3 @@ def _import_arguments(verb: argparse.ArgumentParser) -> None:
     json_help = "write what was read as JSON (- for stdout); `compare` takes that of a result"
     verb.add_argument("--json", metavar="FILE|-", help=json_help)
     _common_arguments(verb)
-
-
-def _seconds(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = 0.0
-    if not 0 < seconds < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above 0")
-    return seconds
-
-
-def _long(text: str) -> float:
-    """Seconds, as 600, 600s, 10m or 1h; two minutes are the least that has a first and a last one."""
-    units = {"s": 1.0, "m": 60.0, "h": 3600.0}
-    number, unit = (text[:-1], units[text[-1]]) if text[-1:] in units else (text, 1.0)
-    try:
-        seconds = float(number) * unit
-    except ValueError:
-        seconds = math.nan
-    if not LEAST_SUSTAINED_S <= seconds < math.inf:
-        raise argparse.ArgumentTypeError(f"{text!r} is no duration of two minutes or more, such as 10m, 600s or 1h")
-    return seconds
-
-
-def _share(text: str) -> float:
-    """As 1% or 0.01."""
-    try:
-        share = float(text[:-1]) / 100 if text.endswith("%") else float(text)
-    except ValueError:
-        share = 0.0
-    if not 0 < share < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no share between 0 and 1, such as 1% or 0.01")
-    return share
-
-
-def _number(text: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = math.nan
-    if not math.isfinite(number):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds")
-    return number

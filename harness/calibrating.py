@@ -24,12 +24,15 @@ from harness.errors import NothingMeasured, StoreError, UsageError
 from harness.gating import launches
 from harness.gating.cells import Pair, joined
 from harness.gating.desk import Desk
+from harness.gating.launches import Paused
+from harness.gating.paired import MOST_DROPPED, TOO_MANY
 from harness.model.codec import Json, to_json
 from harness.model.gate import FEWEST_LAUNCHES
 from harness.model.policy import DEFAULT
 from harness.options import Options
+from harness.planning import Planned, plan_run
 from harness.registry import DEFAULT_SUITE, Target
-from harness.stages import Planned, Watcher
+from harness.stages import Watcher
 from harness.store import store
 
 LAUNCHES = 20  # statistics.md, 4.10
@@ -75,7 +78,7 @@ def calibrate(
     """Measure, reckon, keep. NothingMeasured where a launch fails; UsageError where the options name several cases."""
     if count < FEWEST_LAUNCHES:
         raise UsageError(f"--launches {count}: noise cannot be known from fewer than {FEWEST_LAUNCHES} launches")
-    planned, board = stages.reach(stages.plan_run(with_model(options), target), options)
+    planned, board = stages.reach(plan_run(with_model(options), target), options)
     try:
         planned = stages.with_references(_one_cell(planned), board, options)
         board_id = planned.plan.board_id
@@ -142,11 +145,15 @@ def _launches(
             no_energy = "sensors do not run beside a duet"
             desk = Desk(hold, run, folder, sent, watcher, clock, no_energy, Random(options.seed), 2 * count)
             hold.calm(whole=True)
-            for number in range(count):
+            while len(found) < count:
                 began = clock()
                 launch = desk.launch(pair)
                 if isinstance(launch, str):
-                    raise NothingMeasured(f"launch {number} of {pair.name} against itself: {launch}")
+                    raise NothingMeasured(f"launch {len(found)} of {pair.name} against itself: {launch}")
+                if isinstance(launch, Paused):
+                    if len(desk.dropped[pair.name]) > MOST_DROPPED * count:
+                        raise NothingMeasured(f"{pair.name}: the machine was paused again and again, {TOO_MANY}")
+                    continue
                 found.append(launch)
                 seconds.append(clock() - began)
             store.finish(folder, utc_now(), 2 * count, 0)

@@ -20,7 +20,7 @@ from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
-from harness import stages
+from harness import planning, stages
 from harness.errors import EXIT_DONE, EXIT_NOTHING_VALID, EXIT_USAGE, HarnessError
 from harness.model.trial import Outputs, Samples, Trial
 from harness.options import Options
@@ -47,7 +47,7 @@ class Outcome:
 
 def measure(target: Target, options: Options, watcher: Watcher) -> Path:
     """One board, from its plan to the run's folder. Raises what its stages raise."""
-    planned, board = stages.reach(stages.plan_run(options, target), options)
+    planned, board = stages.reach(planning.plan_run(options, target), options)
     try:
         for text in told(planned.plan.skips):
             watcher.tell(text)

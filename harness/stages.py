@@ -1,6 +1,6 @@
-"""The pipeline: options -> planned -> measured -> result. Each stage is a function of what the one before returned.
+"""The pipeline: planned -> measured -> result. Each stage is a function of what the one before returned.
 
-Owns the order and the resuming; every step's work lives in the layer it calls.
+Owns the order and the resuming; every step's work lives in the layer it calls. harness.planning makes what is planned.
 """
 
 from __future__ import annotations
@@ -10,29 +10,27 @@ import dataclasses
 import subprocess
 import sys
 from array import array
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 from typing import Protocol
 
-import harness
 from harness import places, registry, rounds
 from harness.artifacts.quality_file import recorded_pairs, recorded_qualities
 from harness.attachments import with_attached
-from harness.board import material, pack
+from harness.board import material
 from harness.board.hold import Board, Hold, Patience
 from harness.board.job import Job, Material
 from harness.board.offered import offered
 from harness.board.reference import reference_signature
 from harness.board.runner import probe, run_trial, utc_now
 from harness.board.transports import connect
-from harness.datasets import cifar10
 from harness.datasets.split import Split
-from harness.errors import DataError, DeviceFileError, HarnessError, NothingMeasured, UsageError
-from harness.model.case import Case, Plan, PlannedTrial, Signature, Suite
-from harness.model.codec import Json, content_id, to_json
+from harness.errors import DeviceFileError, HarnessError, NothingMeasured, UsageError
+from harness.model.case import Case, Plan, PlannedTrial, Signature
+from harness.model.codec import Json, content_id
 from harness.model.device import check_device, stranger
 from harness.model.run import RUN_SCHEMA, Run, trial_id
 from harness.model.site import LEASE_FOLDER
@@ -40,26 +38,15 @@ from harness.model.trial import Record, Trial
 from harness.model.verdict import RunResult
 from harness.occupied import check_free
 from harness.options import Options
-from harness.plan import Choice, Instrument, chosen, make_plan, wanted_forms, without_backends
+from harness.plan import without_backends
+from harness.planning import Planned
 from harness.registry import Target
-from harness.resolve import Resolution, Source, adhoc_suite, parse_shapes, resolve
+from harness.resolve import Source
 from harness.store import store
 
 QUICK_IMAGES = 1000
 # What must be equal for two trials to belong to one run.
 SAME_MACHINE = ("cpu", "machine", "cores", "cores_allowed", "memory_bytes", "kernel", "python")
-
-
-@dataclass(frozen=True)
-class Planned:
-    """A plan with what is needed to carry it out. `split`: the accuracy images, where they are at hand. told: what the
-    board answered when it was asked."""
-
-    plan: Plan
-    target: Target
-    resolution: Resolution
-    split: Split | None
-    told: Mapping[str, Json] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -82,43 +69,6 @@ class Watcher(Protocol):
 
     def tell(self, text: str) -> None:
         """Something happened that a person wants to know: a link broke, a board was restarted."""
-
-
-def suite_of(options: Options) -> tuple[Suite, Path]:
-    """The suite or the user's own models, with the chosen variants alone: a broken file of a variant that was not asked
-    for must stop nobody. And the folder of its artifacts."""
-    if options.models:
-        suite, folder = adhoc_suite(options.models, parse_shapes(options.shapes)), Path.cwd() / "(no suite)"
-    else:
-        suite, folder = registry.load_suite(options.suite)
-    names = [variant.name for variant in suite.variants]
-    variants = tuple(chosen("variant", suite.variants, names, options.variants))
-    return dataclasses.replace(suite, variants=variants), folder
-
-
-def plan_run(options: Options, target: Target) -> Planned:
-    """Everything that can be decided without the board. UsageError and its kin for whatever is wrong with the input."""
-    return plan_suite(*suite_of(options), options, target)
-
-
-def plan_suite(suite: Suite, folder: Path, options: Options, target: Target) -> Planned:
-    """As plan_run, of a suite that is at hand."""
-    check_device(target.device, offered(), target.file)
-    split = _accuracy_images(options) if suite.dataset == cifar10.NAME else None
-    choice = Choice(
-        until=rounds.asked(suite, options),
-        variants=options.variants,
-        scenarios=options.scenarios,
-        quick=options.quick,
-        seed=options.seed,
-        accuracy=split is not None,
-        budget_s=options.budget_s,
-        sustain_s=options.sustain_s,
-        backends=options.backends,
-    )
-    resolution = resolve(suite, folder, options.cache, wanted_forms(suite, target.device, choice))
-    instrument = Instrument(harness.__version__, pack.archive()[1])
-    return Planned(make_plan(suite, target.device, resolution.artifacts, choice, instrument), target, resolution, split)
 
 
 def reach(planned: Planned, options: Options) -> tuple[Planned, Board]:
@@ -276,26 +226,6 @@ def with_recorded(result: RunResult, suites: Path) -> RunResult:
     return dataclasses.replace(result, cases=cases)
 
 
-def downloaded(options: Options) -> Options:
-    """The same once what --download asks for is there: several boards' processes must not each fetch it."""
-    if options.download and suite_of(options)[0].dataset == cifar10.NAME:
-        cifar10.fetch(options.data)
-    return dataclasses.replace(options, download=False)
-
-
-def _accuracy_images(options: Options) -> Split | None:
-    """The test split, or None where it is absent and was not asked for. DataError where it is altered."""
-    if options.download:
-        cifar10.fetch(options.data)
-    try:
-        cifar10.find(options.data)
-    except DataError:
-        if options.data_named:
-            raise
-        return None
-    return cifar10.load_test(options.data)
-
-
 def _sent(board: Board, source: Source, case: Case) -> Material:
     """A case's file and its inputs, on the board."""
     return Material(
@@ -369,8 +299,3 @@ def _commit() -> tuple[str, bool] | None:
 def _why_nothing(plan: Plan) -> str:
     reasons = "; ".join(f"{skip.variant}: {skip.reason}" for skip in plan.skips)
     return f"nothing to measure in {plan.suite} on {plan.device}: {reasons or 'the suite has no variant'}"
-
-
-def plan_json(plan: Plan) -> object:
-    """A plan as JSON values, for `plan --json`."""
-    return {"schema": "harness.plan/1", "id": plan.id, **to_json(plan)}

@@ -72,10 +72,11 @@ def _run_facts(stored: StoredRun) -> dict[str, Json]:
 
 
 def _environment(trials: tuple[Trial, ...]) -> dict[str, Json]:
-    """Of the first finished timed launch; where another differs, a finding of its case says so."""
-    for trial in trials:
-        if trial.mode == "performance" and trial.status == "ok":
-            return to_json(trial.environment)  # type: ignore[no-any-return]  # a dataclass gives a dict
+    """Of the first finished timed launch, else of a duet's side; where another differs, a finding says so."""
+    for mode in ("performance", "paired"):
+        for trial in trials:
+            if trial.mode == mode and trial.status == "ok":
+                return to_json(trial.environment)  # type: ignore[no-any-return]  # a dataclass gives a dict
     return {"requested": {}, "in_force": {}, "facts": {}}
 
 

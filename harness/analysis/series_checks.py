@@ -1,15 +1,14 @@
-"""Checks of what a launch's series shows: drift, two modes, bursts of slow inferences, clocks that jumped, no steady
-state. A launch that is flagged stays in the figures: nothing is dropped for what its latencies are.
+"""Checks of what a launch's series shows: drift, two modes, bursts of slow inferences, time that stood still or went
+back, no steady state. A launch that is flagged stays in the figures: nothing is dropped for what its latencies are.
 """
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
-from harness.analysis import launch_checks, series, stats, steady, traces
+from harness.analysis import launch_checks, series, stats, steady
 from harness.analysis.context import Context
 from harness.analysis.stats import Values
 from harness.analysis.summaries import durations
@@ -22,9 +21,6 @@ BURST_SHARE = 0.05
 GAP_S = 0.1
 # And within one inference, by as many medians more: a slow model takes 0.1 s every time.
 GAP_MEDIANS = 100.0
-# A wall clock is steered by up to 500 ppm (adjtimex(2)) while it is kept in time; more is a step.
-STEERED = 500e-6
-STEP_S = 0.1
 
 
 def drift(context: Context) -> Iterator[Finding]:
@@ -73,35 +69,30 @@ def outlier_bursts(context: Context) -> Iterator[Finding]:
         )
 
 
-def clock_step(context: Context) -> Iterator[Finding]:
-    """Time that stood still or went back within a launch, and a wall clock that jumped between launches."""
+def clock_backwards(context: Context) -> Iterator[Finding]:
+    """A clock that is no clock: nothing that it timed can stand."""
     backwards = [trial for trial in context.timed if _went_back(trial.samples)]
     if backwards:
         yield Finding(
-            "clock_step",
+            "clock_backwards",
             "invalid",
             f"the clock that times inferences went back in {len(backwards)} of {len(context.timed)} launches",
             "this clock cannot be used: check the machine's clock source (dmesg, clocksource) and measure again",
         )
-        return
-    stood = [(trial, longest) for trial in context.timed if (longest := _longest_stop_s(trial.samples)) > GAP_S]
+
+
+def stood_still(context: Context) -> Iterator[Finding]:
+    """Time in the midst of a launch in which nothing happened, on a clock that went on."""
+    sound = [trial for trial in context.timed if not _went_back(trial.samples)]
+    stood = [(trial, longest) for trial in sound if (longest := _longest_stop_s(trial.samples)) > GAP_S]
     if stood:
         trial, longest = max(stood, key=lambda one: one[1])
         yield Finding(
-            "clock_step",
+            "stood_still",
             "doubt",
             f"nothing happened for {longest:.3g} s in the midst of launch {trial.launch} "
             f"({len(stood)} of {len(context.timed)} launches): the machine was paused or stopped",
             "a paused virtual machine or a suspended board: run again while nothing stops it",
-        )
-    jump = _largest_jump_s(context.timed)
-    if abs(jump) > STEP_S:
-        yield Finding(
-            "clock_step",
-            "note",
-            f"the wall clock jumped by {jump:+.3g} s against the monotonic one between two launches",
-            "durations do not use it; logs of other tools that are placed by wall time may lie wrong, or the machine "
-            "slept in between",
         )
 
 
@@ -126,7 +117,8 @@ CHECKS: Sequence[Callable[[Context], Iterator[Finding]]] = (
     drift,
     two_modes,
     outlier_bursts,
-    clock_step,
+    clock_backwards,
+    stood_still,
     no_steady_state,
 )
 
@@ -154,19 +146,3 @@ def _longest_stop_s(samples: Samples) -> float:
     between = float(np.max(start[1:] - start[:-1] - duration[:-1], initial=0.0))
     slowest, median = float(duration.max()), stats.median(duration)
     return max(between, slowest - median if slowest > GAP_MEDIANS * median else 0.0)
-
-
-def _largest_jump_s(timed: Sequence[Trial]) -> float:
-    """Of the wall clock against the monotonic one from launch to launch of one boot, less what steering explains."""
-    known = []
-    for trial in timed:
-        offset, window = trial.environment.facts.get("epoch_minus_clock_s"), traces.steady_window(trial)
-        if offset is not None and window is not None:
-            known.append((trial.environment.facts.get("boot_id"), window[0], float(offset)))
-    jumps = [0.0]
-    for (boot, at, offset), (later_boot, later_at, later) in itertools.pairwise(known):
-        if boot == later_boot and later_at > at:
-            moved = later - offset
-            allowed = STEERED * (later_at - at)
-            jumps.append(moved - np.copysign(min(abs(moved), allowed), moved))
-    return float(max(jumps, key=abs))

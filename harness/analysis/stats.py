@@ -77,17 +77,32 @@ def jitter(values: Values) -> float:
 def order_interval(values: Sequence[float]) -> tuple[float, float] | None:
     """Distribution-free 95 % interval for the median, from order statistics; None under 6 values.
 
-    The widest-ranked pair (k-th smallest, k-th largest) whose coverage 1 - 2 P(Binomial(n, 1/2) < k) is still 95 %.
-    Source: Conover, Practical Nonparametric Statistics, 3.2.
+    The innermost pair (k-th smallest, k-th largest) that covers at least 95 %; how much it does is `covered`. It is not
+    drawn in where that is more (Hettmansperger and Sheather, Statistics and Probability Letters 4, 1986): drawn in to
+    96.5 %, such intervals cover 95.8 to 96.9 % of a fixed number of launches, but 94.6 after a stop rule that ends at
+    8, 10 and 16 of them (60,000 synthetic runs, launches 1.5 % apart), where these cover 95.1. Source: Conover,
+    Practical Nonparametric Statistics, 3.2.
     """
-    ordered, count = sorted(values), len(values)
-    best = None
-    below = 0.0
-    for k in range(1, count // 2 + 1):
-        below += math.comb(count, k - 1) / 2**count
-        if 1 - 2 * below >= CONFIDENCE:
-            best = k
-    return None if best is None else (ordered[best - 1], ordered[count - best])
+    ordered, k = sorted(values), _rank(len(values))
+    return None if k is None else (ordered[k - 1], ordered[len(ordered) - k])
+
+
+def covered(count: int) -> float | None:
+    """Chance that the order interval of so many values holds the median: 96.9 % of 6, 99.2 of 8, 97.9 of 10, 95.9 of
+    20; None where there is no interval."""
+    k = _rank(count)
+    return None if k is None else _within(count, k)
+
+
+@cache
+def _rank(count: int) -> int | None:
+    """Of the innermost pair that covers enough; None where none does."""
+    return max((k for k in range(1, count // 2 + 1) if _within(count, k) >= CONFIDENCE), default=None)
+
+
+def _within(count: int, k: int) -> float:
+    """1 - 2 P(Binomial(count, 1/2) < k)."""
+    return 1.0 - 2 * sum(math.comb(count, below) for below in range(k)) / 2.0**count
 
 
 @cache

@@ -124,10 +124,10 @@ def _launch_row(trial: Trial) -> dict[str, float | None]:
 
 
 def _over_launches(name: str, values: Sequence[float]) -> Summary:
-    interval = stats.order_interval(values)
-    low, high = interval or (None, None)
+    low, high = stats.order_interval(values) or (None, None)
+    share = stats.covered(len(values))
     method = f"median of {len(values)} launches"
-    method += "; 95 % order-statistic interval" if interval else "; no interval under 6 launches"
+    method += f"; 95 % order-statistic interval (covers {share:.1%})" if share else "; no interval under 6 launches"
     return Summary(name, REGISTRY[name].unit, len(values), float(np.median(values)), low, high, method)
 
 

@@ -123,6 +123,11 @@ class Hold:
         played: Played = self._persistently(lambda link: self._play(link, trial, script, files, timeout_s))
         return played
 
+    def facts(self) -> Mapping[str, Json]:
+        """What the board says of itself now: its boot and its two clocks among it. Costs it some milliseconds."""
+        found: Mapping[str, Json] = self._persistently(lambda link: link.hello()["facts"])
+        return found
+
     def sending(self, do: Callable[[Board], T]) -> T:
         """Whatever moves files to the board; where the link breaks, again: what is there is not sent twice."""
         result: T = self._persistently(lambda _link: do(self.board))

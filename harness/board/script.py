@@ -23,9 +23,9 @@ ACCURACY_TIMEOUT_S = 3600.0
 # 24 pairs of 0.1 s: resolves about 0.3 % of the median on a noisy two-core machine, for 5 s once a run.
 OBSERVER_PAIRS = 24
 OBSERVER_BLOCK_S = 0.1
-# A duet's launch: 18 pairs of blocks of at least 20 ms and 8 inferences (statistics.md, 4.1: 20 found best in five of six
-# conditions; shorter blocks are noisier, as the first inference after a switch is slow). Two pairs fewer, so that a
-# regression and its confirmation fit into 15 s, and still the 500 inferences that a p99 needs.
+# A duet's launch: 18 pairs of blocks of at least 20 ms and 8 inferences (statistics.md, 4.1: 20 found best in five of
+# six conditions; shorter blocks are noisier, as the first inference after a switch is slow). Two pairs fewer, so that a
+# regression and its confirmation fit into 15 s (docs/gate.md).
 DUET_PAIRS = 18
 DUET_BLOCK_S = 0.02
 # statistics.md, 4.1: of a random length below a page.

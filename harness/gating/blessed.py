@@ -37,22 +37,24 @@ MOST_SESSIONS = 30
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
-def bless(stored: StoredRun, root: Path, name: str | None = None) -> Baseline:
+def bless(stored: StoredRun, root: Path, name: str | None = None, *, counts: bool = False) -> Baseline:
     """The baseline of a run, with the sessions of the store `root` that are its like. NothingMeasured where no case of
-    it is valid or doubtful, UsageError for a name that is no file's."""
+    it is valid or doubtful, UsageError for a name that is no file's. counts: without what belongs to one machine, for
+    design counted on any; one launch of a case is enough then."""
     run = stored.run
     name = name or f"{run.plan.suite}-{run.device.name}"
     if not _NAME.fullmatch(name):
         raise UsageError(f"{name!r} is no name for a baseline: letters, digits, and . _ - after the first")
     cells = cells_of(stored)
-    usable = [cell for cell in cells if judgeable(cell)]
+    told = {cell.record.case.id: why_not(cell, 1 if counts else FEWEST_LAUNCHES) for cell in cells}
+    usable = [cell for cell in cells if not told[cell.record.case.id]]
     if not usable:
-        reasons = "; ".join(f"{cell.key[0]}: {why_not(cell)}" for cell in cells) or "its plan is empty"
+        reasons = "; ".join(f"{cell.key[0]}: {told[cell.record.case.id]}" for cell in cells) or "its plan is empty"
         raise NothingMeasured(f"nothing of run {run.id} can be blessed: {reasons}")
-    sessions = sessions_of(usable, root)
+    sessions = {cell.record.case.id: (cell,) for cell in usable} if counts else sessions_of(usable, root)
     return Baseline(
         BASELINE_SCHEMA, name, run.id, run.started_utc, run.plan.suite, run.device.name, run.command, run.commit,
-        run.commit_dirty, tuple(_blessed(cell, sessions[cell.record.case.id]) for cell in usable),
+        run.commit_dirty, tuple(_blessed(cell, sessions[cell.record.case.id], counts) for cell in usable),
     )  # fmt: skip
 
 
@@ -61,14 +63,14 @@ def judgeable(cell: Cell) -> bool:
     return not why_not(cell)
 
 
-def why_not(cell: Cell) -> str:
+def why_not(cell: Cell, fewest: int = FEWEST_LAUNCHES) -> str:
     """Why the figures of a cell may not stand in a gate; empty where they may."""
     bad = next((one for one in cell.result.findings if one.severity == "invalid"), None)
     if bad is not None:
         return f"{bad.code}: {bad.evidence}"
-    if len(cell.timed) < FEWEST_LAUNCHES:
+    if len(cell.timed) < fewest:
         some = "launch" if len(cell.timed) == 1 else "launches"
-        return f"{len(cell.timed)} {some}; a session is {FEWEST_LAUNCHES} at least"
+        return f"{len(cell.timed)} {some}; a session is {fewest} at least"
     return ""
 
 
@@ -164,12 +166,12 @@ def _one_line(found: re.Match[str]) -> str:
     return "[" + re.sub(r"\s+", " ", found.group(1)) + "]"
 
 
-def _blessed(cell: Cell, sessions: Sequence[Cell]) -> BlessedCell:
+def _blessed(cell: Cell, sessions: Sequence[Cell], counts: bool) -> BlessedCell:
     result = cell.result
     values = _launches(cell)
     metrics = tuple(
         Kept(metric, REGISTRY[metric].unit, values[metric], _over(sessions, metric))
-        for metric in METRICS
+        for metric in (() if counts else METRICS)
         if metric in result.metrics and values.get(metric)  # of a pooled figure no launch has a value
     )
     # The reference output is many numbers, and computed anew where it is needed; no gate asks what a file's bytes hold.

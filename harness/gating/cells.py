@@ -12,8 +12,8 @@ from harness.errors import UsageError
 from harness.model.case import ArtifactFacts, Case
 from harness.model.codec import canonical, content_id
 from harness.plan import Resolved
+from harness.planning import Planned
 from harness.resolve import Resolution, Source
-from harness.stages import Planned
 
 # Variant, backend, scenario: by these a cell of one side is found on the other.
 Key = tuple[str, str, str]

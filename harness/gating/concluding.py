@@ -9,6 +9,7 @@ from harness.analysis.gate import sequential
 from harness.analysis.gate.order import OrderEffect
 from harness.gating import answers, counted, launches, verdict
 from harness.gating.cells import Pair
+from harness.gating.launches import Paused
 from harness.gating.paired import Measured, Work, order_effects
 from harness.model.codec import Json, to_json
 from harness.model.gate import Decision, GateResult, Policy
@@ -24,6 +25,7 @@ def result_of(work: Work, found: Measured, labels: tuple[str, str]) -> GateResul
     decisions = [*timed, *_of_answers(work, found, notes), *_of_artifacts(work)]
     for pair in work.pairs:
         notes += _doubts(work, found, pair)
+    notes += [f"{name}: {_dropped(some)}" for name, some in found.dropped.items()]
     effects = order_effects(found)
     notes += [f"{name}: {one.reason}" for name, one in effects.items() if isinstance(one, OrderEffect) and one.matters]
     outcome, reason = verdict.concluded(decisions, light_of(work.policy, [pair.name for pair in work.pairs]), notes)
@@ -34,6 +36,7 @@ def result_of(work: Work, found: Measured, labels: tuple[str, str]) -> GateResul
         "seconds": round(work.budget.spent_s(), 3),
         "launches": {name: len(some) for name, some in found.trials.items()},
         "settling": dict(found.settling),
+        "dropped": {name: len(some) for name, some in found.dropped.items()},
         "order_effects": {name: to_json(one) if isinstance(one, OrderEffect) else one for name, one in effects.items()},
         "levels": to_json(found.gate.levels) if found.gate else None,
         "alpha": work.policy.alpha,
@@ -43,6 +46,15 @@ def result_of(work: Work, found: Measured, labels: tuple[str, str]) -> GateResul
     }
     return GateResult(
         "paired", outcome, reason, *labels, tuple(decisions), notes=tuple(dict.fromkeys(notes)), facts=facts
+    )
+
+
+def _dropped(some: Sequence[Paused]) -> str:
+    jump = max((one.jump_s for one in some), key=abs)
+    many = f"{len(some)} launches were" if len(some) > 1 else "1 launch was"
+    return (
+        f"{many} dropped and repeated: the wall clock jumped by {jump:+.3g} s against the one that times, so the "
+        "machine was paused or its clock set"
     )
 
 

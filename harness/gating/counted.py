@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from harness.analysis.fingerprint import fingerprint
 from harness.analysis.gate.counted import ALLOWANCES, INSTRUCTIONS, PLACEMENT, Allowance, Counts, judge_counts
 from harness.gating import placement
 from harness.model.baseline import BlessedCell
@@ -16,6 +17,13 @@ from harness.model.policy import COUNTED, count_rules, rules_of
 from harness.model.trial import Trial
 
 MEMORY = "memory_peak_bytes"
+# The label of harness.analysis.comparability's condition.
+RUNTIME = "runtime"
+KEEPS_NONE = "a blessed file keeps no count of them: name the old model's file, or git:REVISION"
+NOT_KEPT = (
+    "memory belongs to a machine and instructions to a processor, and neither is compared with a blessed file: name "
+    "the old model's file, or git:REVISION"
+)
 # What is left open where time itself is measured and no rule names a margin for the count.
 OPEN = "what it costs is measured above; a rule of the policy would judge the count itself"
 
@@ -50,13 +58,29 @@ def of_launches(case: Case, facts: ArtifactFacts, trials: Sequence[Trial], instr
 def of_blessed(cell: BlessedCell) -> Counts:
     """As kept."""
     counts = of_artifact(cell.artifact)
-    values, absent = dict(counts.values), {**counts.absent, INSTRUCTIONS: "the baseline's artifact is not at hand"}
+    values, absent = dict(counts.values), {**counts.absent, INSTRUCTIONS: KEEPS_NONE}
     peaks = next((kept.launches for kept in cell.metrics if kept.metric == MEMORY), ())
     if peaks:
         values[MEMORY] = peaks
     else:
         absent[MEMORY] = "not kept"
     return Counts(values, cell.placement, placement.preferred(cell.case, cell.placement), absent)
+
+
+def against_kept(cell: BlessedCell, facts: ArtifactFacts, trial: Trial) -> tuple[Counts, Counts]:
+    """What a blessed file keeps, and a launch of now, on whatever machine: counts of the file are the same everywhere,
+    and where operators run is the runtime's choice, of which another release may choose otherwise. See NOT_KEPT."""
+    before, after = of_artifact(cell.artifact), of_artifact(facts)
+    there = placement.of_trials([trial])
+    then, now = (told.software.get(RUNTIME, "not known") for told in (cell.fingerprint, fingerprint([trial])))
+    if cell.placement is None or there is None:
+        said = "not kept" if cell.placement is None else "the runtime gave no account of what it ran"
+    else:
+        said = "" if then == now else f"the runtime was {then}, and is {now}: bless a run of it"
+    if said:
+        return replace(before, absent={**before.absent, PLACEMENT: said}), after
+    preferred = placement.preferred(cell.case, cell.placement)
+    return replace(before, placement=cell.placement, preferred=preferred), replace(after, placement=there)
 
 
 def judged(cell: str, baseline: Counts, candidate: Counts, policy: Policy) -> tuple[tuple[Decision, ...], list[str]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
@@ -14,18 +14,20 @@ from harness import places, stages
 from harness.analysis.cells import Cell, cells_of
 from harness.analysis.gate.counted import Counts
 from harness.artifacts import onnx_session
-from harness.board.hold import Board, Hold, Patience
+from harness.board.hold import Hold, Patience
 from harness.board.runner import utc_now
 from harness.errors import UsageError
 from harness.gating import blessed, cells, counted, instructions, verdict
 from harness.gating.cells import Key, Pair, key_of
 from harness.gating.desk import Budget, Desk
 from harness.gating.sides import Side
+from harness.model.baseline import BlessedCell
 from harness.model.case import Case, StopRule, WarmUp
 from harness.model.codec import Json
 from harness.model.gate import Decision, GateResult, Policy
 from harness.options import Options
-from harness.stages import Planned, Watcher
+from harness.planning import Planned
+from harness.stages import Watcher
 from harness.store import store
 
 # Memory needs a launch and a few inferences; three of them show its noise.
@@ -44,16 +46,19 @@ class Ways:
     scratch: Path
 
 
-Found = tuple[tuple[Decision, ...], list[str]]
-
-
 def judge(sides: tuple[Side, Side], ways: Ways, watcher: Watcher) -> GateResult:
-    """From fresh launches where both artifacts are at hand, else from what was measured of both before."""
+    """A blessed file's counts against the suite as it is; else from fresh launches where both artifacts are at hand,
+    else from what was measured of both before."""
     baseline, candidate = sides
     facts: dict[str, Json] = {"alpha": None, "seed": ways.options.seed}
     conditions: tuple[str, ...] = ()
-    if baseline.planned is not None and candidate.planned is not None:
+    if baseline.baseline is not None and candidate.planned is not None and candidate.stored is None:
+        kept = {key_of(cell.case): cell for cell in baseline.baseline.cells}
+        found, run, conditions, notes = _against_kept(kept, candidate.planned, ways, watcher)
+        facts |= {"run": run, "device": candidate.planned.target.name}
+    elif baseline.planned is not None and candidate.planned is not None:
         planned, pairs, conditions, notes = cells.joined(baseline.planned, candidate.planned, ways.options.variants)
+        notes += tuple(f"not judged: {sentence}" for sentence in baseline.gone)
         found, run = _fresh(planned, pairs, ways, watcher)
         facts |= {"run": run, "device": planned.target.name}
     else:
@@ -77,40 +82,77 @@ def _fresh(
     planned: Planned, pairs: Sequence[Pair], ways: Ways, watcher: Watcher
 ) -> tuple[dict[str, tuple[Counts, Counts]], str]:
     """Short launches of both sides, stored as any other run's."""
-    planned, pairs = _shortened(planned, pairs)
-    planned, board = stages.reach(planned, ways.options)
-    try:
-        left = {case.id for case in planned.plan.cases}
-        pairs = [pair for pair in pairs if {pair.baseline.id, pair.candidate.id} <= left]
-        if not pairs:
-            reasons = "; ".join(f"{skip.backend}: {skip.reason}" for skip in planned.plan.skips)
-            raise UsageError(f"no case can be measured on {planned.target.name}: {reasons}")
-        planned = stages.with_references(planned, board, ways.options)
-        return _launched(planned, pairs, ways, (board, watcher))
-    finally:
-        board.transport.close()
+    planned, new = _shortened(planned)
+    pairs = [Pair(pair.name, new[pair.baseline.id], new[pair.candidate.id]) for pair in pairs]
+
+    def counted_of(desk: Desk, there: Planned) -> dict[str, tuple[Counts, Counts]]:
+        left = {case.id for case in there.plan.cases}
+        kept = [pair for pair in pairs if {pair.baseline.id, pair.candidate.id} <= left]
+        desk.expected = 2 * LAUNCHES * len(kept)
+        return {pair.name: _counts(desk, pair, there, ways) for pair in kept}
+
+    return _launched(planned, ways, watcher, counted_of)
+
+
+def _against_kept(
+    kept: Mapping[Key, BlessedCell], planned: Planned, ways: Ways, watcher: Watcher
+) -> tuple[dict[str, tuple[Counts, Counts]], str, tuple[str, ...], tuple[str, ...]]:
+    """One short launch of each of the candidate's cases; the run, what differs besides the artifacts, and notes."""
+    planned, new = _shortened(planned)
+    after = {key_of(case): case for case in new.values()}
+    matches, notes = cells.matched(tuple(kept), tuple(after), ways.options.variants)
+    wanted = tuple(after[one.candidate] for one in matches)
+    planned = replace(planned, plan=replace(planned.plan, cases=wanted, trials=(), until=None))
+
+    def counted_of(desk: Desk, there: Planned) -> dict[str, tuple[Counts, Counts]]:
+        left = {case.id for case in there.plan.cases}
+        pairs = [(one, after[one.candidate]) for one in matches if after[one.candidate].id in left]
+        desk.expected = len(pairs)
+        return {one.name: _held(desk, kept[one.baseline], case) for one, case in pairs}
+
+    found, run = _launched(planned, ways, watcher, counted_of)
+    differing = [
+        text
+        for one in matches
+        for label, text in cells.conditions(one.name, kept[one.baseline].case, after[one.candidate]).items()
+        if label not in ("scenario", "settings")  # how it is measured, and no time is
+    ]
+    return found, run, tuple(differing), (*notes, counted.NOT_KEPT)
+
+
+def _held(desk: Desk, before: BlessedCell, case: Case) -> tuple[Counts, Counts]:
+    trial = desk.alone(case)
+    if isinstance(trial, str):
+        broken = Counts({}, absent={"launches": trial})
+        return broken, broken
+    return counted.against_kept(before, desk.plan.artifacts[case.id], trial)
 
 
 def _launched(
-    planned: Planned, pairs: Sequence[Pair], ways: Ways, on: tuple[Board, Watcher]
+    planned: Planned, ways: Ways, watcher: Watcher, count: Callable[[Desk, Planned], dict[str, tuple[Counts, Counts]]]
 ) -> tuple[dict[str, tuple[Counts, Counts]], str]:
-    board, watcher = on
-    run = stages.new_run(planned, ways.options)
-    root = places.writable(ways.options.results, "--results")
-    found: dict[str, tuple[Counts, Counts]] = {}
-    with Hold(board, run.id, Patience(tell=watcher.tell)) as hold:
-        folder = store.begin(root, run)
-        with store.held(folder):
-            sent = hold.sending(lambda reached: stages.materials(reached, planned, ways.options))
-            chance = Random(planned.plan.seed)
-            desk = Desk(
-                hold, run, folder, sent, watcher, ways.budget.clock, "not asked", chance, 2 * LAUNCHES * len(pairs)
-            )
-            for pair in pairs:
-                found[pair.name] = _counts(desk, pair, planned, ways)
-            store.finish(folder, utc_now(), len(store.finished_trials(folder)), 0)
-        hold.drop(None)
-    return found, run.id
+    """What `count` makes of the board, and the run that its launches are stored as. UsageError where the board has the
+    backend of no case."""
+    planned, board = stages.reach(planned, ways.options)
+    try:
+        if not planned.plan.cases:
+            reasons = "; ".join(f"{skip.backend}: {skip.reason}" for skip in planned.plan.skips)
+            raise UsageError(f"no case can be measured on {planned.target.name}: {reasons}")
+        planned = stages.with_references(planned, board, ways.options)
+        run = stages.new_run(planned, ways.options)
+        root = places.writable(ways.options.results, "--results")
+        with Hold(board, run.id, Patience(tell=watcher.tell)) as hold:
+            folder = store.begin(root, run)
+            with store.held(folder):
+                sent = hold.sending(lambda reached: stages.materials(reached, planned, ways.options))
+                chance = Random(planned.plan.seed)
+                desk = Desk(hold, run, folder, sent, watcher, ways.budget.clock, "not asked", chance)
+                found = count(desk, planned)
+                store.finish(folder, utc_now(), len(store.finished_trials(folder)), 0)
+            hold.drop(None)
+        return found, run.id
+    finally:
+        board.transport.close()
 
 
 def _counts(desk: Desk, pair: Pair, planned: Planned, ways: Ways) -> tuple[Counts, Counts]:
@@ -143,13 +185,11 @@ def _instructions(case: Case, pair: Pair, planned: Planned, ways: Ways) -> float
     return instructions.per_inference(planned.resolution.source(case), path, how)
 
 
-def _shortened(planned: Planned, pairs: Sequence[Pair]) -> tuple[Planned, list[Pair]]:
-    """The same cases with as few inferences as memory takes."""
+def _shortened(planned: Planned) -> tuple[Planned, dict[str, Case]]:
+    """The same cases with as few inferences as memory takes, by their old ids."""
     new = {case.id: _short(case) for case in planned.plan.cases}
     artifacts = {new[key].id: facts for key, facts in planned.plan.artifacts.items()}
-    plan = replace(planned.plan, cases=tuple(new.values()), artifacts=artifacts)
-    shorter = [Pair(pair.name, new[pair.baseline.id], new[pair.candidate.id]) for pair in pairs]
-    return replace(planned, plan=plan, split=None), shorter
+    return replace(planned, plan=replace(planned.plan, cases=tuple(new.values()), artifacts=artifacts), split=None), new
 
 
 def _short(case: Case) -> Case:

@@ -15,7 +15,7 @@ from harness.board.runner import run_pair, run_trial
 from harness.board.script import block_order
 from harness.gating import launches
 from harness.gating.cells import Pair
-from harness.gating.launches import Both
+from harness.gating.launches import Both, Paused
 from harness.model.case import Case, Mode, Plan, PlannedTrial
 from harness.model.device import Device
 from harness.model.run import Run
@@ -47,7 +47,8 @@ class Budget:
 class Desk:
     """Where launches are made. expected: how many trials there may be in all, as far as is known.
 
-    played: trials of each cell's duets; longest_s: of a launch so far; energy: why none is measured, or empty.
+    played: trials of each cell's duets; dropped: launches of each cell that are none of these, as the machine was
+    paused; longest_s: of a launch so far; energy: why none is measured, or empty.
     """
 
     hold: Hold
@@ -61,6 +62,7 @@ class Desk:
     expected: int = 0
     longest_s: float = 0.0
     played: dict[str, list[Both]] = field(default_factory=dict)
+    dropped: dict[str, list[Paused]] = field(default_factory=dict)
     _order: int = 0
 
     @property
@@ -73,12 +75,12 @@ class Desk:
         """As its file says."""
         return self.run.device
 
-    def launch(self, pair: Pair) -> Launch | str:
+    def launch(self, pair: Pair) -> Launch | Paused | str:
         """The next launch of a cell: a duet, and where a total of power is read a whole launch of each side beside it.
         Why it supports no verdict, where it does not."""
         began = self.clock()
         done = self.played.setdefault(pair.name, [])
-        number = len(done)
+        number = len(done) + len(self.dropped.get(pair.name, ()))
         order = block_order(f"{self.plan.seed} {pair.name} {number}")
         self.hold.calm()
         jobs = self._job(pair.baseline, "paired", number), self._job(pair.candidate, "paired", number)
@@ -91,6 +93,10 @@ class Desk:
         )
         self._keep(both, jobs[0].trial_id)
         self._watch(jobs[1], launches.telling(both))
+        paused = launches.paused(both, self.hold.facts())
+        if paused is not None:
+            self.dropped.setdefault(pair.name, []).append(paused)
+            return paused
         done.append(both)
         reason = self._broken(both)
         energy: tuple[Figure | str, Figure | str] | str = (self.energy, self.energy)
@@ -113,6 +119,11 @@ class Desk:
             found[case.id] = self._alone(case, "performance", number, f"{pair.name} {number} whole")
         both = found[pair.baseline.id], found[pair.candidate.id]
         return self._broken(both) or both
+
+    def alone(self, case: Case) -> Trial | str:
+        """A whole launch of one case; why it supports no verdict."""
+        trial = self._alone(case, "performance", 0, f"{case.variant} alone")
+        return launches.broken_alone(trial, self.plan.artifacts[case.id], self.device) or trial
 
     def _energies(self, pair: Pair, number: int) -> tuple[Figure | str, Figure | str] | str:
         both = self.profiled(pair, number)

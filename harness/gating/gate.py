@@ -100,8 +100,8 @@ def _design(request: Request, baseline: Side) -> tuple[Design, str]:
 
 
 def _gone(baseline: Side, found: GateResult) -> tuple[str, ...]:
-    """Cells that the baseline has and that could not be measured; of a stored design they are no loss."""
-    return () if found.design == "stored" else tuple(f"not judged: {sentence}" for sentence in baseline.gone)
+    """Cells that the baseline has and that could not be measured. Who reads what was kept of them loses none."""
+    return tuple(f"not judged: {sentence}" for sentence in baseline.gone) if found.design == "paired" else ()
 
 
 def _stored(request: Request, baseline: Side, ground: Ground) -> GateResult:

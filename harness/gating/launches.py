@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
 import numpy as np
@@ -36,6 +36,29 @@ _AT_END: Sequence[Callable[[Context], Iterator[Finding]]] = (
     machine_checks.settings_refused,
 )
 Both = tuple[Trial, Trial]
+# Of the wall clock against the one that times, from the begin of a launch to its end: what a time keeper steers moves
+# both, so more is a pause of the machine, or a clock that was set (statistics.md, 4.9).
+JUMP_S = 0.1
+
+
+@dataclass(frozen=True)
+class Paused:
+    """A launch that is dropped and repeated, for what is known before anyone looks at an effect and falls on both sides
+    alike."""
+
+    jump_s: float
+
+
+def paused(trials: Both, after: Mapping[str, Json]) -> Paused | None:
+    """Whether the machine was paused in a launch, or its wall clock set. after: its facts when the launch had ended."""
+    jumps = [0.0]
+    for trial in trials:
+        before = trial.environment.facts
+        then, now = (facts.get("epoch_minus_clock_s") for facts in (before, after))
+        if then is not None and now is not None and before.get("boot_id") == after.get("boot_id"):
+            jumps.append(float(now) - float(then))
+    jump = max(jumps, key=abs)
+    return Paused(jump) if abs(jump) > JUMP_S else None
 
 
 def broken(trials: Both, artifacts: tuple[ArtifactFacts, ArtifactFacts], device: Device) -> str:
@@ -46,11 +69,19 @@ def broken(trials: Both, artifacts: tuple[ArtifactFacts, ArtifactFacts], device:
         side, message = next((one for one in failed if PARTNER not in one[1]), failed[0])
         return f"the {side} failed: {message.splitlines()[0]}"
     for side, trial, artifact in zip(SIDES, trials, artifacts, strict=True):
-        found = _findings([trial], artifact, device, _AT_ONCE)
-        bad = next((one for one in found if one.severity == "invalid"), None)
-        if bad is not None:
-            return f"the {side}: {bad.evidence}; {bad.advice}"
+        bad = broken_alone(trial, artifact, device)
+        if bad:
+            return f"the {side}: {bad}"
     return ""
+
+
+def broken_alone(trial: Trial, artifact: ArtifactFacts, device: Device) -> str:
+    """As broken, of one trial."""
+    if trial.status == "failed":
+        return f"it failed: {trial.message.splitlines()[0]}"
+    found = _findings([trial], artifact, device, _AT_ONCE)
+    bad = next((one for one in found if one.severity == "invalid"), None)
+    return "" if bad is None else f"{bad.evidence}; {bad.advice}"
 
 
 def telling(both: Both) -> Trial:

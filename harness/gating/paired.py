@@ -19,14 +19,18 @@ from harness.board.runner import utc_now
 from harness.gating import launches
 from harness.gating.cells import Pair
 from harness.gating.desk import Budget, Desk
-from harness.gating.launches import Both
+from harness.gating.launches import Both, Paused
 from harness.model.gate import Policy, Rule
 from harness.model.policy import accuracy_rule, of_launches, rules_of
 from harness.options import Options
-from harness.stages import Planned, Watcher
+from harness.planning import Planned
+from harness.stages import Watcher
 from harness.store import store
 
 NO_IMAGES = "no images are at hand: name their folder with --data, and a suite that has them"
+# Of a cell's launches (statistics.md, 4.9).
+MOST_DROPPED = 0.2
+TOO_MANY = "or its wall clock was set: more than a fifth of them cannot be dropped"
 SAME_FILE = "both sides are the same file with the same options"
 
 
@@ -46,7 +50,8 @@ class Measured:
     """What came of it. gate: None where no rule is about launches. broken: by cell, why it supports no verdict.
 
     answers: by cell, both sides' accuracy trials, or why there are none. settling: inferences left out at the head of
-    each block. judged: how many tests share the error, and `alpha` is what the accuracy has of it for each.
+    each block. dropped: launches in which the machine was paused. judged: how many tests share the error, and `alpha`
+    is what the accuracy has of it for each.
     """
 
     folder: Path
@@ -57,6 +62,7 @@ class Measured:
     trials: dict[str, list[Both]] = field(default_factory=dict)
     answers: dict[str, Both | str] = field(default_factory=dict)
     settling: dict[str, int] = field(default_factory=dict)
+    dropped: dict[str, list[Paused]] = field(default_factory=dict)
     alpha: float = 0.0
     stopped: str = ""
 
@@ -73,7 +79,7 @@ def measure(work: Work, board: Board, watcher: Watcher) -> Measured:
             energy = _why_no_energy(work)
             desk = Desk(hold, run, folder, sent, watcher, work.budget.clock, energy, Random(planned.plan.seed))
             hold.calm(whole=True)
-            found = Measured(folder, run.id, trials=desk.played)
+            found = Measured(folder, run.id, trials=desk.played, dropped=desk.dropped)
             _launches(found, desk, work)
             _answers(found, desk, work)
             trials = [trial for both in desk.played.values() for pair in both for trial in pair]
@@ -133,16 +139,22 @@ def _measured(
     found: Measured, desk: Desk, work: Work, wanted: Mapping[str, int]
 ) -> tuple[dict[str, list[Launch]], str]:
     """As many launches of each cell as are wanted, of a broken cell no more; and why they are fewer, if it is for the
-    budget."""
+    budget. One that is dropped is repeated after the others."""
     pairs = {pair.name: pair for pair in work.pairs}
     fresh: dict[str, list[Launch]] = {name: [] for name in wanted}
-    for name in _rounds(wanted, desk.chance):
+    waiting = list(_rounds(wanted, desk.chance))
+    for name in waiting:
         if name in found.broken:
             continue
         if work.budget.left_s() < desk.longest_s or work.budget.left_s() <= 0:
             return fresh, f"the budget of {work.budget.seconds:g} s was spent"
         launch = desk.launch(pairs[name])
-        if isinstance(launch, str):
+        if isinstance(launch, Paused):
+            waiting.append(name)
+            dropped, most = len(desk.dropped[name]), len(found.launches.get(name, ())) - len(fresh[name]) + wanted[name]
+            if dropped > MOST_DROPPED * (dropped + most):
+                found.broken[name] = f"the machine was paused in {dropped} of {dropped + most} launches, {TOO_MANY}"
+        elif isinstance(launch, str):
             found.broken[name] = f"launch {len(desk.played[name])}: {launch}"
         else:
             fresh[name].append(launch)

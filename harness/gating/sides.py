@@ -17,9 +17,10 @@ from harness.model.baseline import Baseline
 from harness.model.case import ArtifactFacts, Case, Plan, Suite
 from harness.options import Options
 from harness.plan import Resolved
+from harness.planning import Planned, plan_run, plan_suite
 from harness.registry import Target
 from harness.resolve import Resolution, Source, adhoc_suite, parse_shapes
-from harness.stages import Planned, board_folder, plan_run, plan_suite
+from harness.stages import board_folder
 from harness.store import store
 from harness.store.store import StoredRun
 

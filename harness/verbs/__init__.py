@@ -85,12 +85,12 @@ def build(options: Options, parsed: argparse.Namespace) -> int:
 
 def _build_forms(options: Options, form: Form) -> int:
     """The named variants, or the user's own models, as programs for torch; what has none is said, and is 3."""
-    from harness import console, stages
+    from harness import console, planning
     from harness.plan import Resolved
     from harness.resolve import resolve
     from harness.variants.forms import make
 
-    suite, folder = stages.suite_of(options)
+    suite, folder = planning.suite_of(options)
     resolution = resolve(suite, folder, options.cache)
     code = EXIT_DONE
     for name, resolved in resolution.artifacts.items():

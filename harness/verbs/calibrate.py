@@ -60,7 +60,7 @@ def sentences(measured: Calibrated) -> Iterator[str]:
     found = measured.found
     yield (
         f"launches: of a look, and as many seconds with the confirmation; found: the smallest slowdown that a gate of "
-        f"one model finds in that time, 95 times in 100; both for a family of {FAMILY} metrics"
+        f"one model finds and confirms in that time, 95 times in 100; both for a family of {FAMILY} metrics"
     )
     if found.floors:
         yield (

@@ -72,14 +72,14 @@ def _bless(options: Options, parsed: argparse.Namespace) -> int:
     from harness.store import store
 
     stored = store.read(store.find_run(options.results, parsed.run))
-    made = blessed.bless(stored, options.results, parsed.name)
+    made = blessed.bless(stored, options.results, parsed.name, counts=parsed.counts)
     path = blessed.write(made, options.results)
     console.plain(str(path))
     left_out = len(stored.run.plan.cases) - len(made.cells)
     if left_out:
         console.message(f"{left_out} of {len(stored.run.plan.cases)} cases are left out: they are not valid")
     sessions = _fewest_sessions(made)
-    if sessions < FEWEST_SESSIONS:
+    if sessions < FEWEST_SESSIONS and not parsed.counts:
         console.message(
             f"its noise floor is of {sessions} session{'s' if sessions != 1 else ''}: a gate against the file alone "
             f"needs {FEWEST_SESSIONS} runs of this suite on this machine; then bless again. One that measures both "

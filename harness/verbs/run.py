@@ -34,11 +34,11 @@ def plan(options: Options, _parsed: argparse.Namespace) -> int:
 
 
 def _plan(target: Target, options: Options) -> int:
-    from harness import console, stages
+    from harness import console, planning
 
-    planned = stages.plan_run(options, target)
+    planned = planning.plan_run(options, target)
     if options.json:
-        write_json(stages.plan_json(planned.plan), _json_of(options, target.device.name))
+        write_json(planning.plan_json(planned.plan), _json_of(options, target.device.name))
     if options.json != "-":
         console.print_plan(planned.plan)
     return EXIT_DONE
@@ -50,7 +50,7 @@ def run(options: Options, _parsed: argparse.Namespace) -> int:
     3 where no case of a device came out better than invalid; of several devices the highest code counts, as every one
     of them was asked for.
     """
-    from harness import console, fleet, places, registry, stages
+    from harness import console, fleet, places, planning, registry
 
     _check_several(options)
     if options.json and options.json != "-":
@@ -65,7 +65,7 @@ def run(options: Options, _parsed: argparse.Namespace) -> int:
         else:
             if any(target.site is None for target in targets):
                 view.say(BESIDE_OTHERS)
-            given = stages.downloaded(options)
+            given = planning.downloaded(options)
             outcomes = fleet.measure_all(
                 targets, given, lambda target: view.board(target.name), lambda outcome: _tell_failure(view, outcome)
             )

@@ -73,7 +73,7 @@ def test_ten_per_cent_slower_is_a_regression_that_fresh_launches_confirm(bench: 
     assert median["outcome"] == "regression"
     assert median["confirmed"] is True
     assert median["change"] == pytest.approx(0.10, abs=0.01)
-    assert told["facts"]["launches"] == {"small": 12}
+    assert told["facts"]["launches"] == {"small": 6 + Policy.confirm}
     assert told["facts"]["seed"] == 7
 
 
@@ -152,7 +152,7 @@ def test_several_cells_share_the_error_and_the_slow_one_is_found(tmp_path: Path)
     told = json.loads(answer.out)
     p50 = {one["cell"]: one for one in told["decisions"] if one["metric"] == "latency_p50_s"}
     assert (p50["small"]["outcome"], p50["large"]["outcome"]) == ("pass", "regression")
-    assert told["facts"]["launches"] == {"small": 6, "large": 12}
+    assert told["facts"]["launches"] == {"small": 6, "large": 6 + Policy.confirm}
     # alpha 1 % over 2 metrics and 3 looks, and a confirmation at 5 %: 0.01 / 6 / 0.05, but never above alpha itself.
     assert told["facts"]["levels"]["first"] == pytest.approx(0.01)
 

@@ -10,7 +10,7 @@ from typing import Any
 ARRANGEMENTS = {
     "one after the other": "all processes of the baseline, then all of the candidate, as these tools run",
     "in turns": "the duets' own samples of both sides, which these tools do not take",
-    "one process each": "a twelfth of the time, as most of them run",
+    "one process each": "one launch of each side, a tenth of the time, as most of them run",
 }
 
 

@@ -121,8 +121,9 @@ def gates(kind: str, slowdown: float, policy: Policy, carried: float = 0.0, metr
                 drawn[..., i] = carried * drawn[..., i - 1] + math.sqrt(1 - carried**2) * drawn[..., i]
         effects = math.log1p(slowdown) + 0.004 * drawn
         # The worst case for a confirmation: it directly follows the first look.
-        seen = np.concatenate([effects[..., :6], effects[..., 12 : 12 + last - 6]], axis=2)
-        again = np.concatenate([effects[..., 6:12], effects[..., 12 + last - 6 :]], axis=2)
+        first, rest = LOOKS[0], LOOKS[0] + CONFIRM
+        seen = np.concatenate([effects[..., :first], effects[..., rest : rest + last - first]], axis=2)
+        again = np.concatenate([effects[..., first:rest], effects[..., rest + last - first :]], axis=2)
         parts.append(replay(policy, (RULE,) * metrics, seen, again))
     joined = (np.concatenate([getattr(one, name) for one in parts]) for name in ("regression", "passed", "launches"))
     return Replayed(*joined)

@@ -11,7 +11,7 @@ from typing import Any
 from tests.support.host_side import Answer, invoke
 from tests.support.scripted_suite import script, write_device, write_suite
 
-# 7 durations around 2 ms: a block of 20 ms holds ten of them, 20 blocks 200, so that p95 has its 100.
+# 7 durations around 2 ms: a block of 20 ms holds ten of them, 18 blocks 180, so that p95 has its 100.
 BASE_S = tuple(0.002 + 0.00001 * step for step in range(7))
 # What a scripted model does not decide: the real memory and load time of its process.
 P50_ALONE = '[[rules]]\nmetric = "latency_p50_s"\n'

@@ -8,8 +8,8 @@ import pytest
 
 from harness.errors import EXIT_DONE, EXIT_USAGE, StoreError
 from harness.options import Options
+from harness.planning import downloaded
 from harness.registry import Target, this_machine
-from harness.stages import downloaded
 from harness.verbs.each import each, said
 from harness.verbs.run import without_devices
 

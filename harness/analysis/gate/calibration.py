@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -35,8 +35,9 @@ class Floor:
     """The noise of one metric. bias, low, high: relative, of the candidate over the same artifact; the intervals of all
     metrics together hold with 95 %. sigma: of launches' log effects. carried: lag-1 autocorrelation of them.
 
-    launches: of a look that finds the rule's limit, None above 60; seconds: to take these and to confirm it; found: by
-    seconds, the smallest slowdown, relative, that is found in that time, None where it is not enough for one look.
+    launches: of a look that finds the rule's limit, None above 60 and where the fresh ones would not confirm it;
+    seconds: to take these and to confirm it; found: by seconds, the smallest slowdown, relative, that is found and
+    confirmed in that time, None where it is not enough for one look.
     """
 
     metric: str
@@ -116,8 +117,6 @@ def floor(rule: Rule, logs: Values, errors: tuple[Policy, Levels], launch_s: flo
     mean, error = float(np.mean(logs)), sigma / math.sqrt(count)
     half = decide.t_above(0.025 / metrics, count - 1) * error
     needed = decide.launches_needed(sigma, rule, levels)
-    if needed is not None and _again(sigma, rule, policy, levels) > rule.limit:
-        needed = None  # so many would see it, but the fresh ones would rarely show it again
     found = {f"{within:g}": found_in(within, launch_s, sigma, rule, (policy, levels)) for within in WITHIN_S}
     bias, low, high = (math.expm1(one) for one in (mean, mean - half, mean + half))
     took = None if needed is None else (needed + policy.confirm) * launch_s
@@ -131,7 +130,7 @@ def found_in(within_s: float, launch_s: float, sigma: float, rule: Rule, errors:
     count = min(int(within_s / launch_s) - policy.confirm, decide.MOST_LAUNCHES)
     if count < max(FEWEST_LAUNCHES, policy.looks[0]):
         return None
-    return max(decide.detectable(sigma, count, rule, levels), _again(sigma, rule, policy, levels))
+    return decide.detectable(sigma, count, rule, levels)
 
 
 def carried(logs: Values) -> float:
@@ -177,13 +176,6 @@ def _in_turns(policy: Policy, drawn: Values) -> tuple[Values, Values]:
         again.append(drawn[..., place : place + policy.confirm])
         place += policy.confirm
     return np.concatenate(seen, axis=-1), np.concatenate(again, axis=-1)
-
-
-def _again(sigma: float, rule: Rule, policy: Policy, levels: Levels) -> float:
-    """The smallest slowdown that fresh launches confirm with 95 % power; 0 where none are asked."""
-    if not policy.confirm:
-        return 0.0
-    return decide.detectable(sigma, policy.confirm, rule, replace(levels, first=levels.again))
 
 
 def _logs(launches: Sequence[LaunchEffects], rule: Rule) -> Values | str:

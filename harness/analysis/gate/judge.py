@@ -100,12 +100,15 @@ def _decision(cell: str, rule: Rule, logs: tuple[float, ...], levels: Levels, va
     sigma = float(np.std(logs, ddof=1))
     smallest = decide.detectable(sigma, count, rule, levels)
     p = decide.p_above(found, count, math.log1p(rule.tolerance))
-    reason = f"{REGISTRY[rule.metric].label} {_reason(outcome, rule, count, (change, low, high, smallest))}"
+    reason = (
+        f"{REGISTRY[rule.metric].label} {_reason(outcome, rule, (count, levels.fresh), (change, low, high, smallest))}"
+    )
     return Decision(cell, rule.metric, outcome, count, reason, change, low, high, p, smallest, *values, effects=logs)
 
 
-def _reason(outcome: Outcome, rule: Rule, count: int, numbers: tuple[float, float, float, float]) -> str:
-    change, low, high, smallest = numbers
+def _reason(outcome: Outcome, rule: Rule, launches: tuple[int, int], numbers: tuple[float, float, float, float]) -> str:
+    """launches: of this look, and fresh ones that a regression would have to show itself in again."""
+    (count, fresh), (change, low, high, smallest) = launches, numbers
     worse = f"is {abs(change) * 100:.1f} % {'worse' if change >= 0 else 'better'}"
     tolerance, limit = f"the tolerance of {_share(rule.tolerance)}", f"the limit of {_share(rule.limit)}"
     if outcome == "regression":
@@ -114,9 +117,10 @@ def _reason(outcome: Outcome, rule: Rule, count: int, numbers: tuple[float, floa
         return f"{worse}, at least {abs(high) * 100:.1f} % over {count} launches"
     if outcome == "pass":
         return f"{worse}, at most {_percent(high)} over {count} launches, which is below {limit}"
+    more = f" and {fresh} fresh ones" if fresh else ""
     return (
         f"{worse}, anything from {_percent(low)} to {_percent(high)} over {count} launches: neither above {tolerance} "
-        f"nor below {limit}; so many launches find {_percent(smallest)} here"
+        f"nor below {limit}; so many launches{more} find {_percent(smallest)} here"
     )
 
 

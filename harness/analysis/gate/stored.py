@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from harness.analysis.gate import decide
+from harness.analysis.gate.decide import Levels
 from harness.model.gate import Decision, Outcome, Policy, Rule
 from harness.model.metrics import REGISTRY
 from harness.model.policy import better, widened
@@ -49,7 +50,7 @@ def judge_session(cell: str, rule: Rule, kept: Kept, now: float, policy: Policy,
         )
         change = math.expm1(_log(rule, now) - float(np.mean(_logs(rule, kept))))
         return Decision(cell, rule.metric, "inconclusive", sessions, reason, change, baseline=baseline, candidate=now)
-    return _against(cell, rule, kept, now, (policy.alpha / max(1, metrics), policy.beta))
+    return _against(cell, rule, kept, now, Levels(policy.alpha / max(1, metrics), policy.confirm_alpha, policy.beta))
 
 
 def confirm_session(first: Decision, rule: Rule, kept: Kept, again: float, policy: Policy) -> Decision:
@@ -59,7 +60,8 @@ def confirm_session(first: Decision, rule: Rule, kept: Kept, again: float, polic
     refused = _refused(kept, again, REGISTRY[rule.metric].unit)
     if refused:
         return replace(first, outcome="invalid", confirmed=False, reason=f"{first.reason}; second session: {refused}")
-    second = _against(first.cell, widened(rule, first.baseline), kept, again, (policy.confirm_alpha, policy.beta))
+    levels = Levels(policy.confirm_alpha, policy.confirm_alpha, policy.beta)
+    second = _against(first.cell, widened(rule, first.baseline), kept, again, levels)
     shown = f"{(second.change or 0.0) * 100:+.1f} %"
     if second.outcome == "regression":
         return replace(first, confirmed=True, reason=f"{first.reason}; a second session shows it again ({shown})")
@@ -67,14 +69,14 @@ def confirm_session(first: Decision, rule: Rule, kept: Kept, again: float, polic
     return replace(first, outcome="inconclusive", confirmed=False, reason=reason)
 
 
-def _against(cell: str, rule: Rule, kept: Kept, now: float, levels: tuple[float, float]) -> Decision:
+def _against(cell: str, rule: Rule, kept: Kept, now: float, levels: Levels) -> Decision:
     logs = np.asarray(_logs(rule, kept))
     count, mean = len(logs), float(np.mean(logs))
     spread = max(float(np.std(logs, ddof=1)) * math.sqrt(1 + 1 / count), decide.LEAST_ERROR)
     change = _log(rule, now) - mean
     low, high = (
-        change - decide.t_above(levels[0], count - 1) * spread,
-        change + decide.t_above(levels[1], count - 1) * spread,
+        change - decide.t_above(levels.first, count - 1) * spread,
+        change + decide.t_above(levels.missed, count - 1) * spread,
     )
     tolerance, limit = math.log1p(rule.tolerance), math.log1p(rule.limit)
     if low > tolerance:
@@ -89,7 +91,9 @@ def _against(cell: str, rule: Rule, kept: Kept, now: float, levels: tuple[float,
         end = f"anything from {ends}: measure the baseline beside it"
     reason = f"{_label(rule)} is {math.expm1(change) * 100:+.1f} % against {count} kept sessions: {end}"
     numbers = (math.expm1(change), math.expm1(low), math.expm1(high))
-    smallest = math.expm1(tolerance + (decide.t_above(levels[0], count - 1) + decide.t_above(0.05, count - 1)) * spread)
+    # Both sessions meet the same kept ones: if one finds it the other is the likelier to, so this is the safe side.
+    steps = [(1.0, decide.t_above(level, count - 1), count - 1) for level in (levels.first, levels.again)]
+    smallest = math.expm1(tolerance + decide.distance_found(steps) * spread)
     return Decision(
         cell, rule.metric, outcome, count, reason, *numbers, None, smallest, float(np.median(kept.values)), now,
         effects=(change,),

@@ -59,6 +59,11 @@ def test_a_case_of_duets_alone_has_no_figures_and_says_why() -> None:
     assert "`harness run` measures it by itself" in one.advice
 
 
+def test_the_environment_of_duets_alone_is_that_of_a_side() -> None:
+    assert told([duet(0)]).environment["in_force"]["started"] == "first"
+    assert "started" not in told([duet(0), *ALONE]).environment["in_force"]
+
+
 @pytest.mark.parametrize("reporter", [HtmlReporter, MarkdownReporter, CsvReporter, JsonReporter])
 @pytest.mark.parametrize("alone", [True, False])
 def test_every_report_of_a_run_with_duets_can_be_written(reporter: type, alone: bool) -> None:

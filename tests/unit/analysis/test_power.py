@@ -365,11 +365,13 @@ def test_the_method_tells_scope_provenance_source_rate_and_coverage() -> None:
     within = known(trial_power(trials[0], board(RAIL))).gross.relative
     assert 0.001 < within < 0.01  # the load ends between two readings
     assert metrics[ENERGY].method == (
-        "median of 6 launches; 95 % order-statistic interval; module input, board rail ina:VDD_IN_power, trapezoids, "
+        "median of 6 launches; 95 % order-statistic interval (covers 96.9%); "
+        "module input, board rail ina:VDD_IN_power, trapezoids, "
         f"20 readings/s, coverage 100%, each launch known to +-{100 * within:.2g} %"
     )
     assert metrics[NET].method.startswith(
-        "median of 6 launches; 95 % order-statistic interval; minus idle of 2 W before and 2.2 W after, interval "
+        "median of 6 launches; 95 % order-statistic interval (covers 96.9%); "
+        "minus idle of 2 W before and 2.2 W after, interval "
         "widened by half their difference; module input, board rail"
     )
 

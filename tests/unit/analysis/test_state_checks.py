@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from harness.agent.controls import ORDER
 from harness.analysis import state_checks
 from harness.analysis.context import Context
+from harness.model.device import Settle
 from harness.model.trial import Environment, Phases, Record, Trial
 from tests.support.host_side import CASE, DEVICE, STEADY_START_S, facts, only, trial
 
@@ -90,6 +92,34 @@ def test_not_settled_is_silent() -> None:
         assert list(state_checks.not_settled(context(seen))) == []
 
 
+def asking(*trials: Trial, **rule: Any) -> Context:
+    """On a board whose file has a [settle]."""
+    device = replace(DEVICE, settle=Settle(**{"deadline_s": 600.0, **rule}))
+    return replace(context(*trials), device=device)
+
+
+def test_not_looked_at_fires() -> None:
+    found = only(state_checks.not_looked_at, asking(launch(settled=settled([])), launch(1)))
+    assert (found.code, found.severity) == ("not_looked_at", "note")
+    assert found.evidence == "[settle] asks for a calm board, and 1 of 2 launches did not wait for it"
+    blind = launch(settled=settled([], temperature_c=None))
+    found = only(state_checks.not_looked_at, asking(blind, launch(1, settled=settled([])), start_below_c=60.0))
+    assert found.evidence == (
+        "[settle] asks for a start below 60 degC, and no thermal zone could be read before 1 of 2 launches"
+    )
+
+
+def test_not_looked_at_is_silent() -> None:
+    blind = launch(settled=settled([], temperature_c=None))
+    for seen in (
+        context(launch(), launch(1)),  # its file asks for nothing
+        asking(launch(settled=settled([])), launch(1, settled=settled(["load"])), start_below_c=60.0),
+        asking(blind),
+        asking(),
+    ):
+        assert list(state_checks.not_looked_at(seen)) == []
+
+
 def test_board_rebooted_fires() -> None:
     found = only(
         state_checks.board_rebooted, context(launch(boot_id="a"), launch(1, boot_id="b"), launch(2, boot_id="a"))
@@ -107,20 +137,21 @@ def at(boot: str, epoch_s: float, number: int = 0) -> Trial:
     return launch(number, boot_id=boot, epoch_minus_clock_s=epoch_s)
 
 
-def test_clock_stepped_fires() -> None:
-    found = only(state_checks.clock_stepped, context(at("a", 1e9), at("a", 1e9 + 0.5, 1), at("a", 1e9 - 3.25, 2)))
-    assert (found.code, found.severity) == ("clock_stepped", "note")
+def test_clock_step_fires() -> None:
+    found = only(state_checks.clock_step, context(at("a", 1e9), at("a", 1e9 + 0.5, 1), at("a", 1e9 - 3.25, 2)))
+    assert (found.code, found.severity) == ("clock_step", "note")
     assert found.evidence == (
-        "the board's time of day moved by 3.8 s between launches, against the clock that times them"
+        "the wall clock jumped by -3.75 s between two launches, against the clock that times them"
     )
     assert "log" in found.advice
+    assert only(state_checks.clock_step, context(at("a", 1e9), at("b", 5e8, 1), at("a", 1e9 + 0.11, 2)))
 
 
-def test_clock_stepped_is_silent() -> None:
+def test_clock_step_is_silent() -> None:
     for seen in (
-        context(at("a", 1e9), at("a", 1e9 + 1.9, 1)),
+        context(at("a", 1e9), at("a", 1e9 + 0.09, 1), at("a", 1e9 + 0.18, 2)),
         context(at("a", 1e9), at("b", 1e9 + 500.0, 1)),  # that clock begins anew with each boot
         context(launch(boot_id="a"), at("a", 1e9, 1)),
         context(launch(epoch_minus_clock_s=1e9), launch(1, epoch_minus_clock_s=2e9)),
     ):
-        assert list(state_checks.clock_stepped(seen)) == []
+        assert list(state_checks.clock_step(seen)) == []

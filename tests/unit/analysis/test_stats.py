@@ -33,6 +33,15 @@ def test_the_interval_of_the_median_is_of_these_ranks(count: int, ranks: tuple[i
 def test_under_six_values_there_is_no_interval() -> None:
     for count in range(6):
         assert stats.order_interval([1.0] * count) is None
+        assert stats.covered(count) is None
+
+
+@pytest.mark.parametrize(
+    ("count", "share"), [(6, 31 / 32), (7, 63 / 64), (8, 127 / 128), (9, 492 / 512), (10, 1002 / 1024), (20, 0.9586)]
+)
+def test_it_says_how_much_it_covers(count: int, share: float) -> None:
+    """By hand: of 6 values all lie on one side of the median in 2 of 64 cases; of 9, at most one does in 20 of 512."""
+    assert stats.covered(count) == pytest.approx(share, abs=5e-5)
 
 
 def test_the_interval_covers_the_median_as_often_as_it_says() -> None:

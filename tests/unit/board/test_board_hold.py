@@ -182,6 +182,16 @@ def test_nothing_is_waited_for_unless_the_device_asks_for_it(board: Board, stand
     assert asked["deadline_s"] > 120.0
 
 
+def test_a_board_is_asked_again_what_it_says_of_itself(board: Board, stand: Stand, patience: Patience) -> None:
+    """Over a new link where the first one broke meanwhile."""
+    told = {"boot_id": "boot-1", "epoch_minus_clock_s": 1e9}
+    stand.answers["hello"] = {"protocol": PROTOCOL, "facts": told}
+    stand.mishaps["hello"] = [None, None, LOST]
+    with Hold(board, "run", patience) as hold:
+        assert (hold.facts(), hold.facts()) == (told, told)
+    assert stand.requests() == ["hello", "take", "hello", "hello", "hello", "take", "hello", "leave"]
+
+
 def test_columns_that_were_written_are_fetched(board: Board, stand: Stand, patience: Patience, tmp_path: Path) -> None:
     wire.write_columns(tmp_path / "samples", [("samples.duration_s", array("d", [0.5]))])
     stand.files = {"/trial/samples": (tmp_path / "samples").read_bytes()}

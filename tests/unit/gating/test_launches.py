@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from harness.board.script import block_order
 from harness.gating import launches
+from harness.gating.launches import Paused
 from harness.model.case import Signature
 from harness.model.device import Power
 from harness.model.power import PowerTotal
-from harness.model.trial import Outputs, Phases
+from harness.model.trial import Environment, Outputs, Phases, Trial
 from tests.support.host_side import DEVICE, facts, trial
 
 PARTNER = "the process under test was ended with its partner: it died"
@@ -59,3 +62,28 @@ def test_energy_needs_a_total_that_the_board_really_reads() -> None:
     assert launches.why_no_energy(device, silent) == (
         "no total of power can be read here (rapl): `harness doctor` says why"
     )
+
+
+def at(offset: float | None, boot: str = "a") -> Trial:
+    told = {} if offset is None else {"epoch_minus_clock_s": offset}
+    return trial(environment=Environment(facts={"boot_id": boot, **told}))
+
+
+def facts_at(offset: float, boot: str = "a") -> dict[str, object]:
+    return {"boot_id": boot, "epoch_minus_clock_s": offset}
+
+
+def test_a_launch_in_which_the_clocks_came_apart_is_dropped() -> None:
+    """A pause of 10 s, and a clock that was set back by 0.2 s after the first side had begun."""
+    assert launches.paused((at(1e9), at(1e9 + 1e-5)), facts_at(1e9 + 10.0)) == Paused(pytest.approx(10.0))
+    assert launches.paused((at(1e9 + 0.2), at(1e9)), facts_at(1e9)) == Paused(pytest.approx(-0.2))
+
+
+def test_a_launch_with_steady_clocks_is_kept() -> None:
+    for both, after in (
+        ((at(1e9), at(1e9)), facts_at(1e9 + 0.09)),
+        ((at(1e9), at(1e9)), facts_at(2e9, boot="b")),  # that clock begins anew with each boot
+        ((at(None), at(None)), facts_at(1e9)),
+        ((at(1e9), at(1e9)), {"boot_id": "a"}),
+    ):
+        assert launches.paused(both, after) is None

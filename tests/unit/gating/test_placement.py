@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
 from harness.analysis.gate.counted import PLACEMENT, judge_counts
 from harness.gating import counted, placement
+from harness.model.baseline import BlessedCell, Fingerprint
 from harness.model.gate import Policy, Rule
-from harness.model.trial import Environment
+from harness.model.trial import Environment, Trial
 from tests.support.host_side import CASE, facts, trial
 
 CPU, GPU = "CPUExecutionProvider", "CUDAExecutionProvider"
@@ -82,3 +85,50 @@ def test_what_one_side_could_not_count_is_left_out_and_said() -> None:
         "a: memory_peak_bytes is not compared: no launch recorded it",
         "a: instructions is not compared: valgrind is not installed",
     ]
+
+
+def kept(*kernels: dict[str, Any], runtime: str = "null, onnxruntime 1.31.1", **changes: Any) -> BlessedCell:
+    """A blessed cell of one int8 launch."""
+    one = launch(*kernels, precision="int8")
+    software = Fingerprint(software={"runtime": runtime})
+    return replace(BlessedCell(one.case, facts(macs=5), software, ("a",), (), placement.of_trials([one])), **changes)
+
+
+def now(*kernels: dict[str, Any]) -> Trial:
+    told = launch(*kernels, precision="int8")
+    environment = Environment(facts={**told.environment.facts, "versions": {"onnxruntime": "1.31.1"}})
+    return replace(told, environment=environment)
+
+
+INT8, FLOAT = kernel("QLinearConv", precision="uint8", count=4.0), kernel("Conv")
+
+
+def held(cell: BlessedCell, trial: Trial) -> tuple[dict[str, str], list[str]]:
+    decisions, notes = counted.judged("a", *counted.against_kept(cell, facts(macs=5), trial), POLICY)
+    return {one.metric: one.outcome for one in decisions}, notes
+
+
+def test_a_layer_that_left_int8_since_it_was_blessed_is_a_regression() -> None:
+    same = {"macs": "pass", "model_size_bytes": "pass"}
+    assert held(kept(INT8), now(INT8)) == ({**same, PLACEMENT: "pass"}, [])
+    assert held(kept(INT8), now(INT8, FLOAT)) == ({**same, PLACEMENT: "regression"}, [])
+    assert held(kept(INT8, FLOAT), now(INT8)) == ({**same, PLACEMENT: "improvement"}, [])
+
+
+@pytest.mark.parametrize(
+    ("cell", "trial", "said"),
+    [
+        (
+            kept(INT8, runtime="null, ort 1.9"),
+            now(FLOAT),
+            "the runtime was null, ort 1.9, and is null, onnx",
+        ),
+        (kept(INT8, placement=None), now(FLOAT), "not kept"),
+        (kept(INT8), now(), "the runtime gave no account of what it ran"),
+    ],
+)
+def test_where_operators_ran_is_not_compared_with_what_is_not_known(cell: BlessedCell, trial: Trial, said: str) -> None:
+    found, notes = held(cell, trial)
+    assert found == {"macs": "pass", "model_size_bytes": "pass"}
+    (note,) = notes
+    assert note.startswith(f"a: the place of operators is not compared: {said}")

@@ -102,8 +102,8 @@ def test_swapping_twice_is_nothing_and_once_negates(data: Data) -> None:
 def test_a_gate_takes_the_launches_of_its_stretch_in_order(data: Data) -> None:
     series = resample.series_of(data.of("quiet", "fast +5 %"), gate_study.TWO)
     ran = resample.run(POLICY, {"m": resample.Stretch(series, 20)}, family=20)
-    assert (ran.outcome, ran.launches) == ("regression", 12)
-    assert ran.seconds == pytest.approx(sum(series.seconds[(20 + i) % 26] for i in range(12)))
+    assert (ran.outcome, ran.launches) == ("regression", 6 + POLICY.confirm)
+    assert ran.seconds == pytest.approx(sum(series.seconds[(20 + i) % 26] for i in range(6 + POLICY.confirm)))
     aa = resample.series_of(data.of("quiet", "fast A/A"), gate_study.TWO)
     assert (passed := resample.run(POLICY, {"m": resample.Stretch(aa, 0)}, family=20)).outcome == "pass"
     assert passed.launches == 6
@@ -124,8 +124,8 @@ def test_the_study_finds_what_is_there(found: study_page.Found) -> None:
     (five,) = found.powers
     assert five.median == pytest.approx(0.055, abs=0.004)
     assert five.floor == pytest.approx(0.055, abs=0.004)
-    assert (five.regressions, five.used, five.disjoint) == (1.0, 12, 2)
-    assert five.median_s == pytest.approx(12 * 1.12 + 0.4, abs=0.5)
+    assert (five.regressions, five.used, five.disjoint) == (1.0, 6 + POLICY.confirm, 2)
+    assert five.median_s == pytest.approx((6 + POLICY.confirm) * 1.12 + 0.4, abs=0.5)
     (tail,) = found.tails
     assert (tail.regressions, tail.tail_only) == (1.0, 1.0)
     assert abs(tail.median) < 0.01

@@ -74,12 +74,12 @@ def test_with_no_correction_the_bar_above_would_be_broken() -> None:
 
 @pytest.mark.parametrize("sigma", [0.003, 0.0042])
 def test_a_slowdown_of_5_percent_in_one_of_twenty_metrics_is_found(sigma: float) -> None:
-    """Bar 3 and the issue's: 99 % power, PASS in at most 1 %; nearly always after the first six launches and six to
-    confirm. 10,000 gates."""
+    """Bar 3 and the issue's: 99 % power, PASS in at most 1 %; nearly always after the first six launches and
+    those that confirm. 10,000 gates."""
     found = gates("normal", 10_000, one_slower(0.05), sigma)
     assert found.regression[:, 0].mean() >= 0.999
     assert found.passed[:, 0].mean() <= 0.0001
-    assert (found.launches == 12).mean() >= 0.999
+    assert (found.launches == 6 + POLICY.confirm).mean() >= 0.999
     assert found.regression[:, 1:].sum() == 0
 
 

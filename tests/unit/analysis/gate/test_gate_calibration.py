@@ -14,7 +14,7 @@ from harness.model.policy import DEFAULT
 from tests.support import fake_launches
 
 MEDIAN = Rule("latency_p50_s", 0.02, 0.05)
-POLICY = Policy((MEDIAN,))
+POLICY = Policy((MEDIAN,), confirm=5)
 LEVELS = decide.levels_of(POLICY, calibration.FAMILY)
 
 
@@ -34,7 +34,7 @@ def test_an_unbiased_quiet_machine() -> None:
     assert found.sigma == pytest.approx(0.004)
     half = 2.093 * 0.004 / math.sqrt(20)  # t, 97.5 %, 19 degrees of freedom
     assert (found.low, found.high) == (pytest.approx(-half, rel=2e-3), pytest.approx(half, rel=2e-3))
-    assert (found.launches, found.seconds) == (6, 12.0)  # 6 of a look, 6 to confirm
+    assert (found.launches, found.seconds) == (6, 11.0)  # 6 of a look, 5 to confirm
 
 
 @pytest.mark.parametrize(("bias", "biased"), [(0.004, True), (-0.004, True), (0.002, False), (0.0, False)])
@@ -50,12 +50,11 @@ def test_a_large_bias_that_noise_explains_is_none() -> None:
 
 def test_what_is_found_in_a_time() -> None:
     found = floor(logs(0.004))
-    # 15 launches of 1 s, 6 of them to confirm: a look at 9.
-    quantiles = decide.t_above(LEVELS.first, 8) + decide.t_above(0.05, 8)
-    assert found.found["15"] == pytest.approx(math.expm1(math.log1p(0.02) + quantiles * 0.004 / 3))
-    # A look at 54 would see less than six fresh launches show again, so those decide.
-    again = 2 * decide.t_above(0.05, 5) * 0.004 / math.sqrt(6)
-    assert found.found["60"] == pytest.approx(math.expm1(math.log1p(0.02) + again))
+    # 15 launches of 1 s, 5 of them to confirm: a look at 10.
+    assert found.found["15"] == pytest.approx(decide.detectable(0.004, 10, MEDIAN, LEVELS))
+    # A look at 55 would see less than five fresh launches show again in 95 of 100 gates, so those decide.
+    alone = decide.detectable(0.004, 5, MEDIAN, replace(LEVELS, first=LEVELS.again, fresh=0))
+    assert found.found["60"] == pytest.approx(alone, abs=1e-4)
     assert found.found["60"] < found.found["15"] < 0.05
 
 
@@ -64,9 +63,9 @@ def test_slow_launches_leave_no_time_for_a_look() -> None:
 
 
 def test_more_noise_needs_more_launches_until_none_suffice() -> None:
-    needed = [floor(logs(sigma)).launches for sigma in (0.004, 0.012, 0.017, 0.018, 0.1)]
-    # From 1.76 % on, six fresh launches show a slowdown of the limit again in fewer than 95 of 100 gates.
-    assert needed == [6, 7, 10, None, None]
+    needed = [floor(logs(sigma)).launches for sigma in (0.004, 0.012, 0.015, 0.016, 0.1)]
+    # From 1.57 % on, five fresh launches show a slowdown of the limit again in fewer than 95 of 100 gates.
+    assert needed == [6, 8, 11, None, None]
 
 
 def test_without_confirmation_the_looks_alone_count() -> None:

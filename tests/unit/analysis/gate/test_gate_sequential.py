@@ -15,7 +15,7 @@ from harness.model.gate import Decision, Outcome, Policy, Rule, gravest
 
 P50, P90 = Rule("latency_p50_s", 0.02, 0.05), Rule("latency_p90_s", 0.05, 0.12)
 JOULES = Rule("energy_per_inference_j", 0.03, 0.08, required=False)
-POLICY = Policy((P50, P90))
+POLICY = Policy((P50, P90), confirm=6)
 ALTERNATING = (1, -1, 0, 1, -1, 0, 1, -1, 0, 1, -1, 0, 1, -1, 0, 1)
 
 
