@@ -216,9 +216,7 @@ def with_recorded(result: RunResult, suites: Path) -> RunResult:
         note = f"What was recorded of the artifacts beyond top-1 is left out: {error}"
         return dataclasses.replace(result, notes=(*result.notes, note))
     cases = tuple(
-        dataclasses.replace(
-            one, quality=known.get(one.artifact.sha256), paired=pairs.get(one.artifact.sha256, ())
-        )
+        dataclasses.replace(one, quality=known.get(one.artifact.sha256), paired=pairs.get(one.artifact.sha256, ()))
         if one.case.precision == one.artifact.precision
         else one
         for one in result.cases

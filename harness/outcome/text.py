@@ -43,8 +43,11 @@ def command_property(text: str) -> str:
 
 
 def percent(share: float | None, digits: int = 1) -> str:
-    """A share as per cent with its sign; a dash where there is none."""
-    return "–" if share is None else f"{share * 100:+.{digits}f} %"
+    """A share as per cent with its sign, which what rounds to nought has not; a dash where there is none."""
+    if share is None:
+        return "–"
+    text = f"{share * 100:+.{digits}f}"
+    return f"{text if float(text) else text[1:]} %"
 
 
 def flat(facts: Mapping[str, Json]) -> list[tuple[str, str]]:

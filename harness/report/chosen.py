@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from harness.analysis.pareto import standings
 from harness.report.cases import Named
+from harness.report.sections.front import AXES
+from harness.report.sections.plane import best_cases
 
 # Eight symbols, six colours and four dashes tell more lines apart than anyone can follow.
 MOST_LINES = 16
 # So many reasons are read; more of them are counted.
 MOST_REASONS = 12
-_PLANE = ("latency_p50_s", "accuracy_top1")
 
 
 @dataclass(frozen=True)
@@ -49,15 +49,8 @@ def briefly(left_out: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...
 
 
 def _front(named: Sequence[Named]) -> list[Named]:
-    """The fastest first; by the points, as the front's line is drawn."""
-    rivals = [one for one in named if _has_both(one)]
-    found = standings([[one.result.metrics[name] for name in _PLANE] for one in rivals])
-    best = [one for one, standing in zip(rivals, found, strict=True) if standing.best]
-    return sorted(best, key=lambda one: one.result.metrics[_PLANE[0]].point)
-
-
-def _has_both(one: Named) -> bool:
-    return one.result.verdict == "valid" and set(_PLANE) <= set(one.result.metrics)
+    """The fastest first, of those that the front's figure shows on it."""
+    return sorted(best_cases(named, AXES), key=lambda one: one.result.metrics[AXES.x].point)
 
 
 def _slowest_first(one: Named) -> float:

@@ -85,14 +85,17 @@ def comparable(one: CaseResult, base: CaseResult) -> bool:
     return "invalid" not in (one.verdict, base.verdict)
 
 
-def doubtful(one: Named, base: Named) -> str:
-    """Which of two cases is doubtful, and why, in words; empty where none is."""
-    unfit = [side for side in (one, base) if side.result.verdict == "doubtful"]
-    names = [in_sentence(side.result.case.variant) for side in unfit]
-    why = [codes(side.result) for side in unfit]
-    if len(unfit) == 2 and why[0] == why[1]:
-        return _because(f"{names[0]} and {names[1]} are doubtful", why[0])
-    return "; ".join(_because(f"{name} is doubtful", codes) for name, codes in zip(names, why, strict=True))
+def doubtful(*cases: Named) -> str:
+    """Which of these are doubtful, and why, in words; those of the same reason together. Empty where none is."""
+    found: dict[str, list[str]] = {}
+    for one in cases:
+        if one.result.verdict == "doubtful":
+            found.setdefault(codes(one.result), []).append(in_sentence(one.result.case.variant))
+    said = []
+    for why, names in found.items():
+        listed = " and ".join([*([", ".join(names[:-1])] if names[:-1] else []), names[-1]])
+        said.append(f"{listed} {'are' if names[:-1] else 'is'} doubtful{f': {why}' if why else ''}")
+    return "; ".join(said)
 
 
 def codes(result: CaseResult) -> str:
@@ -177,10 +180,6 @@ def _without_interval(one: Summary, base: Summary) -> str:
     if min(one.n, base.n) < FEWEST_LAUNCHES:
         return TOO_FEW_LAUNCHES
     return TOO_FEW_INFERENCES if one.metric.startswith("latency_") else NO_INTERVAL
-
-
-def _because(said: str, why: str) -> str:
-    return f"{said}: {why}" if why else said
 
 
 def _place(summary: Summary) -> tuple[str, ...]:

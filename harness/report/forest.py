@@ -16,8 +16,8 @@ from harness.report.blocks import Plot
 from harness.report.cards import shortened
 from harness.report.names import Style, in_figure
 
-# What a page draws of them; the rest stands in its tables.
-MOST_ROWS = 60
+# What a page draws of them, so that a figure fits on one sheet of A4 with its headings; the rest stands in its tables.
+MOST_ROWS = 30
 # The axis ends at most so many times as far from 1 (in logarithms) as the farthest point or the narrowest band.
 REACH = 3.0
 # It shows at least so much on either side of 1: closer up there is nothing but rounding.
@@ -26,7 +26,8 @@ LEAST = 5e-4
 FARTHEST = 1e4
 _NEAR = 2.5
 _LABEL_LENGTH = 20
-_ROW_HEIGHT, _FRAME = 26, 76
+# Above the rows is room for plotly's buttons, which would lie on the first one else.
+_ROW_HEIGHT, _FRAME, _ABOVE = 22, 94, 30
 _BAND = "rgba(128,136,144,0.20)"
 _DOTS_BELOW = 0.3
 _PERCENT_STEPS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50)
@@ -75,6 +76,7 @@ def forest(rows: Sequence[Row], title: str) -> Forest:
         "shapes": [_line(1.0, (-0.6, len(labels) - 0.4)), *_shapes(cut, places, ends)],
         "hovermode": "closest",
     }  # fmt: skip
+    layout["margin"] |= {"t": _ABOVE}
     data = [_dots(cut, places)] if any(row.dots for row in cut) else []
     drawn = list(zip(cut, places, strict=True))
     # A point without an interval has no whiskers, not short ones.
@@ -145,7 +147,8 @@ def _percents(low: float, high: float) -> Iterator[tuple[float, str]]:
 
 def _factors(low: float, high: float) -> Iterator[tuple[float, str]]:
     """Far from it: as a factor."""
-    steps = (1.0, 1.2, 1.5, 2.0, 3.0, 5.0, 7.0) if high / low < 8 else (1.0, 2.0, 5.0) if high / low < 100 else (1.0,)
+    closest = ((8, (1.0, 1.2, 1.5, 2.0, 3.0, 5.0, 7.0)), (100, (1.0, 2.0, 5.0)), (1000, (1.0, 3.0)))
+    steps = next((steps for below, steps in closest if high / low < below), (1.0,))
     for power in range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1):
         for step in steps:
             value = step * 10.0**power

@@ -243,7 +243,7 @@ def _references(one: Named, against: Sequence[Reference]) -> tuple[str, ...]:
         return ()
     if one.result.verdict == "invalid":
         return ("not compared: invalid",)
-    lines, unsure = [], []
+    lines, compared = [], []
     for reference in against:
         whom = {
             "parent": f"its parent {in_sentence(reference.to.result.case.variant)}",
@@ -254,8 +254,9 @@ def _references(one: Named, against: Sequence[Reference]) -> tuple[str, ...]:
             lines.append(f"not compared: {whom} is invalid")
             continue
         lines.append(f"{reference.mark}: against {whom}")
-        unsure.append(doubtful(one, reference.to))
-    return (*lines, *(f"{UNCLEAR}{why}" for why in dict.fromkeys(unsure) if why))
+        compared.append(reference.to)
+    why = doubtful(one, *compared) if compared else ""
+    return (*lines, f"{UNCLEAR}{why}") if why else tuple(lines)
 
 
 def _traits(one: Named) -> dict[str, str]:

@@ -226,3 +226,27 @@ def test_every_page_draws_in_a_browser_asks_nothing_and_fits(tmp_path: Path, wid
             assert page.evaluate("document.images.length") == 0
         assert page.complaints() == []
         assert len(page.requests()) == 4
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("count", [1, 6000])
+def test_a_page_saves_what_it_knows_under_its_kind(tmp_path: Path, count: int) -> None:
+    """Also where it is so much that the page holds it compressed."""
+    program = chromium.program()
+    if program is None:
+        pytest.skip("no Chromium is installed")
+    from harness.outcome.compared import comparison_json
+    from harness.outcome.pages.comparison import comparison_page
+    from tests.unit.outcome.test_compared import made, one
+
+    found = made(*(one(cell=f"ä-{number}") for number in range(count)))
+    write_page(comparison_page([found], ("harness", "compare")), tmp_path / "page.html")
+    with chromium.browser(program) as page:
+        page.open((tmp_path / "page.html").as_uri())
+        page.call("Browser.setDownloadBehavior", behavior="allow", downloadPath=str(tmp_path), eventsEnabled=True)
+        before = len(page.events)
+        page.evaluate("document.getElementById('download').click()")
+        page.event(lambda event: event.get("params", {}).get("state") == "completed", before)
+        assert page.complaints() == []
+    told = json.loads((tmp_path / "comparison.json").read_text("utf-8"))
+    assert told == json.loads(json.dumps(comparison_json(found)))

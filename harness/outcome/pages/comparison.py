@@ -13,6 +13,7 @@ from harness.outcome.compared import Compared, Side, comparisons_json, counts, o
 from harness.outcome.pages import gate as gate_page
 from harness.outcome.pages.marks import MARKS, facts_table
 from harness.outcome.pages.ratios import Pair, change, families, tables
+from harness.outcome.pages.raw import raw
 from harness.outcome.ranking import label
 from harness.report.blocks import Block, Cell, Commands, Name, Paragraph, Section, Table
 from harness.report.cards import Card, commit_text
@@ -39,7 +40,7 @@ def comparison_page(found: Sequence[Compared], command: Sequence[str], decision:
     sections += [_provenance(pairs), _again(command)]
     heads = [f"{one.letter + ': ' if one.letter else ''}{_counted(one)}" for one in pairs]
     return page(
-        _card(found, "; ".join(heads)), sections, comparisons_json(found),
+        _card(found, "; ".join(heads)), sections, raw(comparisons_json(found)),
         baseline=found[0].baseline.name, candidates=[(one.letter, one.found.candidate.name) for one in pairs],
         heads=heads, sentences=list(_sentences(pairs)), more=_left_out(pairs),
         alerts=_alerts(pairs), refused="",
@@ -129,8 +130,10 @@ def _sentence(held: Sequence[Comparison]) -> str:
     parts = [f"{label(one.metric)} {word(one)}: {change(one)}" for one in moved[:_MOST_NAMED]]
     if len(moved) > _MOST_NAMED:
         parts.append(f"{len(moved) - _MOST_NAMED} more moved")
-    parts += [f"{number} {side}" for side in ("unclear", "same") if (number := sum(one.side == side for one in held))]
-    return "; ".join(parts) + "."
+    rest = [f"{number} {side}" for side in ("unclear", "same") if (number := sum(one.side == side for one in held))]
+    if not moved and any(one.side == "unclear" for one in held):
+        return f"no clear change: {', '.join(rest)}."
+    return "; ".join([*parts, *rest]) + "."
 
 
 def _differing(pairs: Sequence[Pair]) -> Section:

@@ -14,6 +14,7 @@ from harness.model.metrics import REGISTRY
 from harness.model.policy import ACCURACY, accuracy_rule, rules_of, widened
 from harness.outcome.gate_json import gate_json
 from harness.outcome.pages.marks import MARKS, count, facts_table, figure, legend, share
+from harness.outcome.pages.raw import raw
 from harness.outcome.ranking import DESIGNS, counts, label, seconds, worst_first
 from harness.outcome.text import flat, percent
 from harness.report.blocks import Block, Cell, Commands, Figure, Name, Number, Paragraph, Section, Table
@@ -52,7 +53,7 @@ def gate_page(result: GateResult, policy: Policy, command: Sequence[str]) -> str
     took = seconds(result)
     head = [DESIGNS[result.design], counts(result.decisions), *([] if took is None else [f"{took:.1f} s"])]
     return page(
-        _card(result), sections, gate_json(result, passes=passes),
+        _card(result), sections, raw(gate_json(result, passes=passes)),
         result=result, mark=Name(result.outcome, MARKS[result.outcome]), head=head,
         passes=PASSES if passes and result.outcome == "inconclusive" else "",
     )  # fmt: skip
@@ -94,23 +95,27 @@ def _effects(result: GateResult, policy: Policy) -> Section:
     )
     # On one axis the tails would press all others into a line.
     parts = (("effects", "changes", narrow), ("tails", "changes of metrics with wide margins", wide))
-    drawn = [_forest(name, said, part, alone=alone) for name, said, part in parts if part]
+    held_parts = [one for one in parts if one[2]]
+    drawn = [
+        _forest(name, said, part, alone=alone, told=number > 0) for number, (name, said, part) in enumerate(held_parts)
+    ]
     return Section("effects", title, tuple(drawn))
 
 
-def _forest(name: str, said: str, held: Sequence[tuple[Decision, Rule | None]], *, alone: bool) -> Figure:
-    """held: the worst first."""
+def _forest(name: str, said: str, held: Sequence[tuple[Decision, Rule | None]], *, alone: bool, told: bool) -> Figure:
+    """held: the worst first. told: whether a figure above says how to read it."""
     order = {metric: place for place, metric in enumerate(REGISTRY)}
     kept = sorted(held[:MOST_ROWS], key=lambda each: order.get(each[0].metric, len(order)))
     rows = [_row(one, rule, alone=alone) for one, rule in kept]
     made = forest(rows, "change, log scale: right is worse")
-    notes = [HOW + (f" {DOTS}" if any(row.dots for row in rows) else ""), MARGINS]
+    how = f"{HOW} {DOTS}" if any(row.dots for row in rows) else HOW
+    notes = ["Read as the figure above."] if told else [how, MARGINS]
     if any(one.metric == ACCURACY.metric for one, _ in kept):
         notes.append(POINTS)
     if len(held) > len(kept):
         notes.append(f"Drawn are the {len(kept)} worst of {len(held)}; the table has all.")
     if made.cut:
-        notes.append(f"{made.cut} reach beyond the axis; the table has their ends.")
+        notes.append(f"Cut at the axis’ ends, which the table has: {made.cut}.")
     table = Table(
         ("", "change", "from", "to", "tolerance", "limit"),
         tuple(_drawn(one, rule) for one, rule in kept),

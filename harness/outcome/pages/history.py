@@ -9,6 +9,7 @@ from harness.analysis.change_points import FEWEST
 from harness.analysis.history import History, Move, Point, Series
 from harness.model.metrics import REGISTRY
 from harness.outcome.pages.marks import MARKS, count
+from harness.outcome.pages.raw import raw
 from harness.outcome.past import commit_of, history_json, name, sentences, value_of, where
 from harness.outcome.ranking import label
 from harness.outcome.text import percent, plain
@@ -41,7 +42,7 @@ def history_page(found: History, command: Sequence[str], nothing: str = "") -> s
     left = len(found.series) - len(drawn)
     rule = f"Drawn are {len(drawn)} of {len(found.series)} series, those that moved first; the tables have all."
     return page(
-        _card(found, head), (*series, *rest), history_json(found), head=head, series=series, rest=rest,
+        _card(found, head), (*series, *rest), raw(history_json(found)), head=head, series=series, rest=rest,
         told=told[:MOST_SENTENCES], more=_more(len(told)), nothing=nothing, rule=rule if left else "",
         how=HOW if series else "",
     )  # fmt: skip
@@ -102,7 +103,7 @@ def _plot(one: Series, left: int) -> Plot:
     layout |= {
         "xaxis": plots.linear_axis("") | _run_axis(kept),
         "yaxis": plots.linear_axis(axis) | {"nticks": 5},
-        "margin": {"l": 56, "r": 12, "t": 48, "b": 34},
+        "margin": {"l": 56, "r": 34, "t": 48, "b": 34},
         "shapes": [_line(move) for move in moves],
         "annotations": [_change(move) for move in moves],
         "hovermode": "closest",

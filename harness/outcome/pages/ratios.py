@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice, zip_longest
 
 from harness.model.gate import Comparison
 from harness.model.metrics import REGISTRY
@@ -15,8 +16,8 @@ from harness.report.blocks import Block, Cell, Figure, Name, Number, Paragraph, 
 from harness.report.conditions import text
 from harness.report.forest import MOST_ROWS, Row, forest
 
-# A browser takes long over more rows.
-MOST_IN_TABLE = 3000
+# Of all tables of the same kind together: a browser takes long over more rows.
+MOST_IN_TABLE = 2000
 # Of candidates in one table, so that it fits on paper.
 MOST_BESIDE = 3
 NO_VERDICT = "no verdict"
@@ -98,7 +99,7 @@ def _forest(anchor: str, title: str, held: Sequence[tuple[Pair, Comparison]], ev
     if len(held) > len(kept):
         notes.append(f"Drawn are the {len(kept)} of {len(held)} that are worst; the table has all.")
     if made.cut:
-        notes.append(f"{made.cut} reach beyond the axis; the table has their ends.")
+        notes.append(f"Cut at the axis’ ends, which the table has: {made.cut}.")
     if even:
         some = ", ".join(dict.fromkeys(label(one.metric) for one in even))
         notes.append(f"Not drawn, as they are the same to the last digit: {some} ({len(even)} in all).")
@@ -138,10 +139,12 @@ def tables(pairs: Sequence[Pair]) -> Iterator[Section]:
     """Several candidates side by side; then every metric of each, the worst first."""
     if len(pairs) > 1:
         groups = [pairs[first : first + MOST_BESIDE] for first in range(0, len(pairs), MOST_BESIDE)]
-        yield Section("side-by-side", "Side by side", tuple(_side_by_side(group) for group in groups))
+        most = MOST_IN_TABLE // len(groups)
+        beside = tuple(block for group in groups for block in _side_by_side(group, most))
+        yield Section("side-by-side", "Side by side", beside)
     for pair in pairs:
         held = [one for one in pair.found.comparisons if one.ratio is not None]
-        kept = (ordered(held) if pair.judged else held)[:MOST_IN_TABLE]
+        kept = (ordered(held) if pair.judged else held)[: MOST_IN_TABLE // len(pairs)]
         rows = tuple(_table_row(pair, one) for one in kept)
         title = f"{pair.letter} against the baseline" if pair.letter else "Every metric"
         anchor = f"metrics-{pair.letter.lower()}" if pair.letter else "metrics"
@@ -149,7 +152,8 @@ def tables(pairs: Sequence[Pair]) -> Iterator[Section]:
         if rows:
             note = "Changes are relative; from and to: the 95 % interval; n: launches, or pairs of them, or images."
             if len(kept) < len(held):
-                note += f" These are {len(kept)} of {len(held)}, the worst; the raw comparison below has all."
+                which = "the worst" if pair.judged else "the first"
+                note += f" These are {len(kept)} of {len(held)}, {which}; the raw comparison below has all."
             blocks = (Table(_HEADINGS, rows, numeric=False), Paragraph(note, "note"))
         yield Section(anchor, title, blocks)
 
@@ -163,8 +167,8 @@ def _table_row(pair: Pair, one: Comparison) -> tuple[Cell, ...]:
     )  # fmt: skip
 
 
-def _side_by_side(pairs: Sequence[Pair]) -> Table:
-    """A row for each metric of each cell that some candidate has a value of."""
+def _side_by_side(pairs: Sequence[Pair], most: int) -> Iterator[Block]:
+    """A row for each metric of each cell that some candidate has a value of; of too many, those with the worst."""
     found: dict[tuple[str, str], dict[str, Comparison]] = {}
     for pair in pairs:
         for one in pair.found.comparisons:
@@ -174,13 +178,27 @@ def _side_by_side(pairs: Sequence[Pair]) -> Table:
     for pair in pairs:
         headings += [pair.letter, f"{pair.letter}: change", f"{pair.letter}: verdict"]
     rows = []
+    kept = _worst_of(pairs, most) if len(found) > most else set(found)
     for (cell, metric), by_letter in found.items():
+        if (cell, metric) not in kept:
+            continue
         base = next((one.baseline for one in by_letter.values() if one.baseline is not None), None)
         row: list[Cell] = [cell, label(metric), figure(metric, base)]
         for pair in pairs:
             row += _beside(pair, metric, by_letter.get(pair.letter))
         rows.append(tuple(row))
-    return Table(tuple(headings), tuple(rows), numeric=False)
+    yield Table(tuple(headings), tuple(rows), numeric=False)
+    if len(rows) < len(found):
+        yield Paragraph(
+            f"These are {len(rows)} of {len(found)}, those with the worst; the raw comparison below has all.", "note"
+        )
+
+
+def _worst_of(pairs: Sequence[Pair], most: int) -> set[tuple[str, str]]:
+    """Cell and metric of so many rows: the worst of every candidate in turn."""
+    ranked = [ordered(pair.found.comparisons) for pair in pairs]
+    turns = (one for turn in zip_longest(*ranked) for one in turn if one is not None)
+    return set(islice(dict.fromkeys((one.cell, one.metric) for one in turns), most))
 
 
 def _beside(pair: Pair, metric: str, one: Comparison | None) -> tuple[Cell, ...]:

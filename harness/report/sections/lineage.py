@@ -14,7 +14,6 @@ from harness.report.blocks import Cell, Figure, Number, Paragraph, Section, Tabl
 from harness.report.cases import ABSENT, NOT_RECORDED, Named, Shown
 from harness.report.comparison import UNCLEAR, Change, Reference, change, codes
 from harness.report.names import in_sentence, printable
-from harness.report.rows import interval
 from harness.report.sections.lineage_plot import MOST_DRAWN, Drawn, plot
 
 TITLE = "Lineage"
@@ -50,7 +49,7 @@ def section(shown: Shown) -> Section:
         return Section(
             "lineage", TITLE, (Paragraph("No variant was measured, so there is no lineage to show.", "none"),)
         )
-    table = Table(_headings(shown), tuple(_rows(shown, nodes)), "What each step changed")
+    table = Table(_headings(shown), tuple(_rows(shown, nodes)), "What each step changed", numeric=False)
     notes = tuple(Paragraph(note, "note") for note in _notes(shown))
     if all(node.parent is None for node in nodes):
         alone = len(nodes) == 1
@@ -150,7 +149,7 @@ def _step(shown: Shown, one: Named, metric: str) -> _Step:
     summary, parent = one.result.metrics.get(metric), shown.parent(one)
     if summary is None:
         return _Step(Number(ABSENT, None), None)
-    number = Number(f"{show(metric, summary.point)} {interval(summary)}".rstrip(), summary.point)
+    number = Number(show(metric, summary.point), summary.point)
     return _Step(number, None if parent is None else change(metric, one, Reference("parent", parent), shown))
 
 
@@ -203,7 +202,7 @@ def _how(shown: Shown, nodes: Sequence[Node]) -> Iterator[str]:
     """How to read the figure."""
     yield (
         "How to read it: a line leads from a variant down to each that was made from it. Below a name stand size, "
-        "top-1 and p50, and below those their change to the variant above. Open symbols: doubtful or invalid; grey: "
+        "top-1 and p50, then their change to the variant above. Open symbols: doubtful or invalid; grey: "
         f"{NOT_HERE}."
     )
     main = _main(shown)
@@ -236,7 +235,7 @@ def _notes(shown: Shown) -> Iterator[str]:
             yield f"{said}: {_some(unfit)}."
     yield (
         f"A recipe’s id covers every step, seed and teacher; of the parent’s file the first {HASH_LENGTH} digits of "
-        "its SHA-256 are shown. Teachers are not recorded by name."
+        "its SHA-256 are shown. Teachers are not recorded by name. The trade-off table has the intervals."
     )
 
 

@@ -115,7 +115,7 @@ def plane(named: Sequence[Named], axes: Axes, remark: Callable[[Named], Remark])
 
 
 def best_cases(named: Sequence[Named], axes: Axes) -> tuple[Named, ...]:
-    """Those on the front, in their order."""
+    """Valid cases that none is known to dominate, as the figure shows them on the front; in their order."""
     complete = [one for one in named if absent(one, (axes.x, axes.y)) is None]
     ranked = _ranked(complete, axes)
     return tuple(one for one in complete if (found := ranked[one.label][0]) and found.state != "dominated")

@@ -23,6 +23,8 @@ ROWS_MOST = 60
 LEAST_AXES = 3
 # Beyond so many times better or worse a point lies on the rim, or in the middle.
 CLIPPED = 64.0
+# Fainter than what is valid, and still to be followed around the circle: it may be all there is.
+DOUBTFUL_OPACITY = 0.6
 # By metric: what the axis is called, and why its ratio says how many times better a case is.
 SIDES: dict[str, tuple[str, str]] = {
     "throughput_per_s": ("throughput", "case over teacher"),
@@ -37,7 +39,7 @@ SIDES: dict[str, tuple[str, str]] = {
 @dataclass(frozen=True)
 class Side:
     """A case on one axis. better: how many times, 1 is the teacher; None with the reason. unclear: the intervals do not
-    bear it out."""
+    bear it out, or one of the two is doubtful."""
 
     better: float | None
     reason: str = ""
@@ -51,6 +53,16 @@ class Against:
     one: Named
     teacher: Named
     sides: dict[str, Side]
+
+    @property
+    def doubtful(self) -> bool:
+        """Whether a ratio of the two proves nothing, as one of them is doubtful."""
+        return "doubtful" in (self.one.result.verdict, self.teacher.result.verdict)
+
+    @property
+    def remark(self) -> str:
+        """What the legend says of it."""
+        return "doubtful" if self.one.result.verdict == "doubtful" else "doubtful teacher" if self.doubtful else ""
 
 
 @dataclass(frozen=True)
@@ -71,7 +83,7 @@ def section(shown: Shown) -> Section:
     found = radar(shown)
     left_out = without(found.left_out)
     if not found.rows:
-        nothing = "No valid case has a valid teacher that was measured alike, so there is nothing to set it against."
+        nothing = "No case has a teacher that was measured alike, neither of them invalid, to be set against."
         return Section("radar", TITLE, (Paragraph(nothing, "none"), *left_out))
     axeless = tuple(Paragraph(f"No axis for {name}: {reason}.", "note") for name, reason in found.absent)
     if len(found.axes) < LEAST_AXES:
@@ -84,27 +96,28 @@ def section(shown: Shown) -> Section:
         plotted(found),
         _table(found, folded="Data of this figure (times better than the teacher)"),
         (_how(found), _who(found)),
-        tuple((against.one.name, "") for against in found.drawn),
+        tuple((against.one.name, against.remark) for against in found.drawn),
     )
     return Section("radar", TITLE, (figure, *axeless, *left_out))
 
 
 def radar(shown: Shown) -> Radar:
-    """Valid cases with a valid teacher; those on the front first, then in the table's order."""
+    """Cases with their teacher, neither invalid: the front's first, then the valid ones, then what is doubtful, each in
+    the table's order."""
     compared: list[Against] = []
     left_out: list[tuple[str, str]] = []
     for one in shown.cases:
         teacher = shown.teacher(one)
-        if one.result.verdict != "valid":
-            left_out.append((one.label, one.result.verdict))
-        elif teacher is not None and teacher.result.verdict != "valid":
-            left_out.append((one.label, f"its teacher {in_sentence(teacher.label)} is {teacher.result.verdict}"))
+        if one.result.verdict == "invalid":
+            left_out.append((one.label, "invalid"))
+        elif teacher is not None and teacher.result.verdict == "invalid":
+            left_out.append((one.label, f"its teacher {in_sentence(teacher.label)} is invalid"))
         elif teacher is not None:
             compared.append(Against(one, teacher, {name: _side(name, one, teacher) for name in SIDES}))
     axes = tuple(name for name in SIDES if any(one.sides[name].better is not None for one in compared))
     absent = tuple((SIDES[name][0], _why(name, compared)) for name in SIDES if name not in axes) if compared else ()
     front = {one.label for one in best_cases(shown.cases, TRADE_OFF)}
-    ordered = sorted(compared, key=lambda against: against.one.label not in front)
+    ordered = sorted(compared, key=lambda against: (against.doubtful, against.one.label not in front))
     return Radar(
         axes,
         tuple(ordered[:DRAWN_MOST]),
@@ -126,7 +139,8 @@ def _side(name: str, one: Named, teacher: Named) -> Side:
     if value <= 0 or against <= 0:
         return Side(None, "no ratio to nought" if name != "accuracy_top1" else "no wrong answer to compare")
     higher = REGISTRY[name].better == "higher" and name != "accuracy_top1"
-    return Side(value / against if higher else against / value, unclear=bool(doubt(own, base)))
+    unclear = "doubtful" in (one.result.verdict, teacher.result.verdict) or bool(doubt(own, base))
+    return Side(value / against if higher else against / value, unclear=unclear)
 
 
 def _why(name: str, compared: Sequence[Against]) -> str:
@@ -208,8 +222,9 @@ def _polygon(found: Radar, against: Against, round_trip: Sequence[str]) -> Plot:
         "theta": list(round_trip),
         "r": [None if side.better is None else _radius(side.better) for side in sides],
         "connectgaps": False,
+        "opacity": DOUBTFUL_OPACITY if against.doubtful else 1,
         "line": {"color": style.colour, "width": 2, "dash": style.dash},
-        "marker": {"color": style.colour, "symbol": style.symbol, "size": 8},
+        "marker": {"color": style.colour, "symbol": style.symbol + ("-open" if against.doubtful else ""), "size": 8},
         "text": [_said(side) for side in sides],
         "hovertemplate": "<b>%{fullData.name}</b><br>%{theta}: %{text}<extra></extra>",
     }
@@ -248,16 +263,23 @@ def _how(found: Radar) -> str:
     return (
         "Outside is better on every axis; the dashed ring is the teacher, ×1. The scale is logarithmic: each doubling "
         f"takes the same step, and beyond ×{CLIPPED:g} and ×1/{CLIPPED:g} a point stays on the rim or in the middle. "
-        f"What is divided: {formulas}. ~ marks a ratio whose intervals overlap or are missing; a line with a gap lacks "
-        "a figure."
+        f"What is divided: {formulas}. ~ marks a ratio whose intervals overlap or are missing, or of which a side is "
+        "doubtful; a line with a gap lacks a figure."
     )
 
 
 def _who(found: Radar) -> str:
-    teachers = ", ".join(dict.fromkeys(in_sentence(against.teacher.label) for against in found.rows))
+    teachers = ", ".join(dict.fromkeys(_teacher(against.teacher) for against in found.rows))
     more = f" {found.others} more cases are in the trade-off table alone." if found.others else ""
+    faint = ""
+    if any(against.doubtful for against in found.rows):
+        faint = "Faint, with open symbols: the case or its teacher is doubtful, so that it proves nothing. "
     return (
-        f"Compared with {teachers}, measured alike; valid cases alone. At most {DRAWN_MOST} are drawn, those on the "
-        f"front of accuracy against latency first, then in the table’s order: {len(found.drawn)} of "
-        f"{len(found.rows) + found.others} here.{more}"
+        f"Compared with {teachers}, measured alike. {faint}What is invalid is left out. At most {DRAWN_MOST} are "
+        "drawn, those on the front of accuracy against latency first, then other valid ones, then what is doubtful: "
+        f"{len(found.drawn)} of {len(found.rows) + found.others} here.{more}"
     )
+
+
+def _teacher(one: Named) -> str:
+    return in_sentence(one.label) + (" (doubtful)" if one.result.verdict == "doubtful" else "")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
 import json
 import math
 from dataclasses import replace
@@ -10,9 +12,13 @@ import pytest
 from referencing import Registry, Resource
 
 from harness.analysis.comparability import Difference
+from harness.model.metrics import REGISTRY
 from harness.outcome.compared import Compared, Side, comparison_json, comparisons_json, ordered
+from harness.outcome.pages import marks
 from harness.outcome.pages.comparison import NOT_JUDGED, comparison_page, refused_page
 from harness.outcome.pages.ratios import MOST_BESIDE, MOST_IN_TABLE
+from harness.outcome.pages.raw import PACKED
+from harness.outcome.text import percent
 from harness.report.forest import MOST_ROWS
 from tests.support.gate_results import NASTY, decision, result
 from tests.support.read_page import ReadPage
@@ -184,9 +190,45 @@ def test_an_interval_without_end_does_not_press_the_rest_together() -> None:
     page = read(made(one("unclear", 1.02, low=1e-9, high=1e6), one("worse", 1.1, cell="large")))
     low, high = page.script("data-ratios-latency")["layout"]["xaxis"]["range"]
     assert high - low < 3 * 2 * math.log10(1.1) * 1.2
-    assert "1 reach beyond the axis" in page.text
+    assert "Cut at the axis’ ends, which the table has: 1." in page.text
     assert (1.02, 1e-9, 1e6) in page.numbers("latency")
 
 
 def test_the_same_values_are_the_same_bytes() -> None:
     assert comparison_page([made()], COMMAND) == comparison_page([made()], COMMAND)
+
+
+@pytest.mark.parametrize(("share", "told"), [
+    (0.0004, "0.0 %"), (-0.0004, "0.0 %"), (0.0, "0.0 %"), (-0.0006, "-0.1 %"), (0.25, "+25.0 %"), (None, "–"),
+])  # fmt: skip
+def test_what_rounds_to_nought_has_no_sign(share: float | None, told: str) -> None:
+    assert percent(share) == told
+    assert marks.share(share).text == told
+
+
+def test_of_a_thousand_variants_the_page_stays_small_and_its_file_whole() -> None:
+    metrics = list(REGISTRY)[:22]
+    many = [one("worse", 1.0 + (number * 7919 % 1000) / 1007, cell=f"variant-{number:04d}", metric=metric)
+            for number in range(1000) for metric in metrics]  # fmt: skip
+    text = comparison_page([made(*many)], COMMAND)
+    assert len(text) < 6_000_000
+    page = ReadPage(text)
+    packed = gzip.decompress(base64.b64decode(page.script("summary")[PACKED]))
+    assert json.loads(packed) == json.loads(json.dumps(comparison_json(made(*many))))
+    assert len(page.numbers("metrics")) == MOST_IN_TABLE
+    assert text == comparison_page([made(*many)], COMMAND)
+
+
+def test_many_rows_of_several_candidates_are_cut_to_the_worst_and_say_so() -> None:
+    many = [one("worse", 1.5 + number / 1000, cell=f"v{number}") for number in range(MOST_IN_TABLE + 5)]
+    second = replace(made(*reversed(many)), candidate=Side("run-c", "harness"))
+    page = read(made(*many), second)
+    assert len(page.texts("side-by-side")) == MOST_IN_TABLE + 1
+    assert f"These are {MOST_IN_TABLE} of {MOST_IN_TABLE + 5}, those with the worst" in page.text
+    assert "v4" not in {row[0] for row in page.texts("side-by-side")}
+    assert len(page.numbers("metrics-b")) == MOST_IN_TABLE // 2
+
+
+def test_where_nothing_is_clear_the_sentence_says_so() -> None:
+    page = read(made(one("unclear", 1.01), one("same", metric="load_s")))
+    assert "no clear change: 1 unclear, 1 same." in page.text

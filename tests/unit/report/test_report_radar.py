@@ -98,9 +98,33 @@ def test_what_is_not_valid_is_neither_drawn_nor_a_measure():
     result = with_case(run[0], "fast", verdict="invalid", findings=(THROTTLED,))
     section = blocks_of((result, run[1]))
     assert section[0] == Paragraph(
-        "No valid case has a valid teacher that was measured alike, so there is nothing to set it against.", "none"
+        "No case has a teacher that was measured alike, neither of them invalid, to be set against.", "none"
     )
     assert "(its teacher fast is invalid)" in section[1].text
+
+
+def test_what_is_doubtful_is_drawn_fainter_and_marked():
+    result, records = power_run()
+    alone = with_case(result, "fast-int8", verdict="doubtful")
+    figure = blocks_of((alone, records))[0]
+    # Of the valid ones none is doubtful by it, and they go first.
+    assert [(name.label, remark) for name, remark in figure.legend] == [("sketch", ""), ("fast-int8", "doubtful")]
+    faint, full = polygon((alone, records)), polygon((alone, records), "sketch")
+    assert faint["opacity"] < full["opacity"] == 1
+    assert faint["marker"]["symbol"].endswith("-open")
+    assert all(side.unclear for side in sides_of((alone, records)).values())
+    assert "Faint, with open symbols" in figure.notes[1]
+    assert "Faint" not in blocks_of((result, records))[0].notes[1]
+
+
+def test_a_doubtful_teacher_makes_all_that_is_set_against_it_doubtful():
+    result, records = power_run()
+    run = with_case(result, "fast", verdict="doubtful"), records
+    figure = blocks_of(run)[0]
+    assert {remark for _, remark in figure.legend} == {"doubtful teacher"}
+    assert all(side.unclear for against in radar.radar(shown(*run)).rows for side in against.sides.values()
+               if side.better is not None)  # fmt: skip
+    assert figure.notes[1].startswith("Compared with fast (doubtful), measured alike.")
 
 
 def test_one_variant_has_nobody_to_be_set_against():

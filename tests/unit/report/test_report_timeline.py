@@ -10,6 +10,7 @@ import pytest
 from harness.model.codec import to_json
 from harness.model.power import Power, PowerTotal
 from harness.model.trial import Channel, Environment, Samples, Trace
+from harness.model.verdict import Summary
 from harness.report.cases import shown
 from harness.report.chosen import MOST_LINES, chosen
 from harness.report.sections import timeline as timeline_section
@@ -279,6 +280,10 @@ def test_the_symbols_are_the_launches_medians(run, found):
     assert not track.grouped
 
 
+def accuracy(summary: Summary, point: float) -> Summary:
+    return replace(summary, point=point, low=point - 0.001, high=point + 0.001)
+
+
 def many_cases(count: int):
     """So many cases of one variant each, with the first one's record; the later, the slower and the more accurate."""
     result, records = example_run(("fast",))
@@ -288,8 +293,9 @@ def many_cases(count: int):
         case = replace(one.case, variant=f"v{number:04d}")
         metrics = dict(one.metrics)
         for name in ("latency_p50_s", "latency_p99_s"):
-            metrics[name] = replace(metrics[name], point=metrics[name].point * (1 + number))
-        metrics["accuracy_top1"] = replace(metrics["accuracy_top1"], point=0.5 + 0.01 * min(number, 5))
+            known, by = metrics[name], 1 + number
+            metrics[name] = replace(known, point=known.point * by, low=known.low * by, high=known.high * by)
+        metrics["accuracy_top1"] = accuracy(metrics["accuracy_top1"], 0.5 + 0.01 * min(number, 5))
         cases.append(replace(one, case=case, artifact=replace(one.artifact, variant=case.variant), metrics=metrics))
         found[case.id] = replace(record, case=case, trials=record.trials[:1])
     return replace(result, cases=tuple(cases)), found
@@ -311,10 +317,19 @@ def test_a_front_longer_than_the_figure_leaves_room_for_the_worst():
     result, records = many_cases(40)
     cases = []
     for number, one in enumerate(result.cases):
-        accuracy = replace(one.metrics["accuracy_top1"], point=0.5 + 0.01 * number)
-        cases.append(replace(one, metrics={**one.metrics, "accuracy_top1": accuracy}))
+        better = accuracy(one.metrics["accuracy_top1"], 0.5 + 0.01 * number)
+        cases.append(replace(one, metrics={**one.metrics, "accuracy_top1": better}))
     labels = [one.label for one in chosen(shown(replace(result, cases=tuple(cases)), records).cases).cases]
     assert labels == [f"v{number:04d}" for number in (*range(12), *range(36, 40))]
+
+
+def test_what_may_be_dominated_is_chosen_as_the_front_shows_it():
+    result, records = many_cases(40)
+    last = result.cases[39]
+    p50 = replace(last.metrics["latency_p50_s"], low=0.0)  # it may be the fastest, for all that is known
+    cases = (*result.cases[:39], replace(last, metrics={**last.metrics, "latency_p50_s": p50}))
+    found = chosen(shown(replace(result, cases=cases), records).cases)
+    assert "the 7 fastest on the front" in found.rule
 
 
 def test_few_cases_are_all_drawn_without_a_rule(run):

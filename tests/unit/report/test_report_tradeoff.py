@@ -258,8 +258,12 @@ def test_of_two_doubtful_cases_the_same_reason_is_said_once():
     together = "~ fast and sketch are doubtful: launches_disagree"
     assert row_of(build_view(result, records), "fast").references[-1] == together
     result = with_case(result, "sketch", findings=(replace(DISAGREE, code="drift"),))
-    apart = "~ fast is doubtful: launches_disagree; sketch is doubtful: drift"
-    assert row_of(build_view(result, records), "fast").references[-1] == apart
+    view = build_view(result, records)
+    assert row_of(view, "fast").references[-1] == "~ fast is doubtful: launches_disagree; sketch is doubtful: drift"
+    three = build_view(with_case(result, "fast-int8", **DOUBTFUL), records)
+    assert row_of(three, "fast-int8").references[2:] == (
+        "~ fast-int8 and fast are doubtful: launches_disagree; sketch is doubtful: drift",
+    )
 
 
 def test_the_page_greys_a_change_that_proves_nothing_and_hints_at_what_its_mark_does_not_say():
