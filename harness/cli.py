@@ -38,13 +38,13 @@ def main(words: Sequence[str] | None = None) -> int:
         _say(str(error))
         return error.exit_code
     except KeyboardInterrupt:
-        _say("interrupted; finished trials are kept, the same command goes on")
+        _say(f"interrupted; finished trials are kept, {_again(parsed.verb)}")
         return EXIT_NOTHING_VALID
     except BrokenPipeError:
         return _reader_left()
     except OSError as error:  # a disk that is full or may not be written, wherever it was met
         where = f"{error.filename}: " if error.filename else ""
-        advice = "finished trials are kept; make room or grant the right, then give the same command again"
+        advice = f"finished trials are kept; make room or grant the right, then {_again(parsed.verb)}"
         _say(f"{where}{error.strerror or error}; {advice}")
         return EXIT_USAGE
     except Exception:  # noqa: BLE001  # Python's own exit code would be 1, which here means a regression
@@ -52,6 +52,11 @@ def main(words: Sequence[str] | None = None) -> int:
         _say("this is a defect; please report it. Finished trials are kept")
         return EXIT_NOTHING_VALID
     return code
+
+
+def _again(verb: str) -> str:
+    """What becomes of a command that is given again."""
+    return "the same command starts anew" if verb == "gate" else "the same command goes on"
 
 
 def _open_stdout() -> None:

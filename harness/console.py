@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from itertools import zip_longest
-from typing import Any
+from typing import IO, Any, cast
 
 from rich.console import Console
 from rich.markup import escape
@@ -35,6 +36,9 @@ _POWER_COLUMNS = ("power_mean_w", "energy_per_inference_j")
 _LEGEND = (
     "small type: 95 % interval; (lock): recorded for this artifact, not measured here; a dash: missing, see the report"
 )
+# A line that GitHub Actions takes for a command (`::error::`, after blanks), and the older form, which counts anywhere.
+_COMMAND = re.compile(r"^([^\S\n]*):(?=:)|(?<=\r)([^\S\r\n]*):(?=:)", re.MULTILINE)
+_OLD_COMMAND = "##["
 _STYLE = {"valid": "green", "doubtful": "yellow", "invalid": "red"}
 
 
@@ -44,8 +48,8 @@ def message(text: str) -> None:
 
 
 def plain(text: str) -> None:
-    """Text for stdout as it is, for pipes."""
-    sys.stdout.write(text if text.endswith("\n") else text + "\n")
+    """Text for stdout as it is, for pipes, but for commands."""
+    sys.stdout.write(without_commands(text if text.endswith("\n") else text + "\n"))
 
 
 class RunView(AbstractContextManager["RunView"]):
@@ -153,20 +157,50 @@ def print_result(result: RunResult) -> None:
         console.print(printable(note))
 
 
+def without_commands(text: str) -> str:
+    """No line of it is a command to GitHub Actions, whatever names it holds: a blank parts the signs of one. Always,
+    as nobody here knows who reads; `command` alone writes commands."""
+    return _COMMAND.sub(r"\g<1>\g<2>: ", text).replace(_OLD_COMMAND, "# #[")
+
+
 def printable(text: str) -> str:
     """Text from a file's name or a message, as plain text: no markup, and nothing that steers a terminal."""
     return escape(names.printable(text))
 
 
 class Terminal(Console):
-    """A console that takes text as it is, and leaves a reader who went away (`| head`) to the caller."""
+    """A console that takes text as it is, gives CI no commands, and leaves a reader who went away (`| head`) to the
+    caller."""
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(highlight=False, emoji=False, **settings)
 
+    @property
+    def file(self) -> IO[str]:
+        """The stream of the moment, behind which stands whoever reads commands out of lines."""
+        return cast("IO[str]", _Stream(super().file))
+
+    @file.setter
+    def file(self, new_file: IO[str]) -> None:
+        self._file = new_file
+
     def on_broken_pipe(self) -> None:
         """Rich would exit with 1, which here means a regression."""
         raise BrokenPipeError
+
+
+class _Stream:
+    """A stream that is written to without commands, after all that folds lines anew."""
+
+    def __init__(self, stream: IO[str]) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """As of a stream."""
+        return self._stream.write(without_commands(text))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
 
 
 def _wide_console() -> Terminal:

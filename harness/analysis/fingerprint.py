@@ -17,6 +17,7 @@ from harness.model.trial import Trial
 _MACHINE_NAMES = ("board",)
 _MACHINE_LABELS = ("cores allowed", "hypervisor")
 _CASE_LABELS = ("threads", "options of the runtime", "sensors read while measuring", "boot")
+NOT_KNOWN = "not known"
 
 
 def fingerprint(trials: Sequence[Trial]) -> Fingerprint:
@@ -35,15 +36,21 @@ def fingerprint(trials: Sequence[Trial]) -> Fingerprint:
 
 
 def differing(baseline: Fingerprint, candidate: Fingerprint) -> tuple[str, ...]:
-    """A sentence for each thing that both tell and tell differently, the machine first."""
-    return (*_differing(baseline.machine, candidate.machine), *_differing(baseline.software, candidate.software))
+    """A sentence for each thing that the two tell differently, or of which only one tells, the machine first: what is
+    not known to be the same is not taken for it."""
+    return (
+        *_differing("machine", baseline.machine, candidate.machine),
+        *_differing("software", baseline.software, candidate.software),
+    )
 
 
-def _differing(before: Mapping[str, str], after: Mapping[str, str]) -> list[str]:
+def _differing(of: str, before: Mapping[str, str], after: Mapping[str, str]) -> list[str]:
+    if bool(before) != bool(after):
+        return [f"{of}: not known {'now' if before else 'in the baseline'}"]
     return [
-        f"{label}: {before[label]} in the baseline, {after[label]} now"
-        for label in before
-        if label in after and before[label] != after[label]
+        f"{label}: {before.get(label, NOT_KNOWN)} in the baseline, {after.get(label, NOT_KNOWN)} now"
+        for label in dict.fromkeys((*before, *after))
+        if before.get(label) != after.get(label)
     ]
 
 

@@ -4,7 +4,7 @@ which moves are told; the test is in harness.analysis.change_points."""
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -84,7 +84,8 @@ def history(
 ) -> History:
     """Series of these metrics (and variants, if any are named) over the runs, whatever their order. A move smaller than
     the margin (relative; None: that of the metric) is none. reference: a variant, measured in the same run, by whose
-    value each is divided: what slows down the whole machine cancels. UnknownName for what is no metric."""
+    value each is divided: what slows down the whole machine cancels. A run that cannot be analysed is left out with a
+    note. UnknownName for what is no metric."""
     for metric in metrics:
         if metric not in REGISTRY:
             raise UnknownName("metric", metric, REGISTRY)
@@ -92,16 +93,20 @@ def history(
     points: dict[_Key, list[Point]] = {}
     machines: dict[str, Mapping[str, str]] = {}
     for stored in sorted(runs, key=lambda one: (one.run.started_utc, one.run.id)):
-        cells = [cell for cell in cells_of(stored) if _usable(cell, stored, notes)]
-        for cell in (cell for cell in cells if not variants or cell.key[0] in variants):
-            machine = fingerprint(cell.timed).machine
-            machine_id = content_id(machine)
-            machines[machine_id] = machine
-            for metric in metrics:
-                point = _point(stored, cell, metric, _reference(cells, cell, reference) if reference else cell)
-                if point is not None:
-                    key = (stored.run.device.name, machine_id, *cell.key, metric)
-                    points.setdefault(key, []).append(point)
+        told: list[str] = []
+        try:
+            cells = [cell for cell in cells_of(stored) if _usable(cell, stored, told)]
+            found = [
+                one for cell in cells for one in _of_cell(stored, cell, cells, (metrics, reference))
+                if not variants or cell.key[0] in variants
+            ]  # fmt: skip
+        except Exception as error:  # noqa: BLE001  # whatever one stored run holds must not cost all others' history
+            notes.append(f"{stored.run.id} cannot be analysed and is left out ({type(error).__name__}: {error})")
+            continue
+        notes += told
+        for machine, key, point in found:
+            machines[key[1]] = machine
+            points.setdefault(key, []).append(point)
     if reference and not points:
         notes.append(f"no run holds {reference} beside another variant, so there is nothing to divide by it")
     alpha = ALPHA / max(1, sum(key[-1] not in EXACT for key in points))
@@ -114,6 +119,18 @@ def history(
     order = {metric: place for place, metric in enumerate(REGISTRY)}
     made.sort(key=lambda one: (one.variant, one.backend, one.scenario, order[one.metric], one.points[0].started_utc))
     return History(tuple(made), tuple(dict.fromkeys(notes)))
+
+
+def _of_cell(
+    stored: StoredRun, cell: Cell, cells: Sequence[Cell], wanted: tuple[Sequence[str], str]
+) -> Iterator[tuple[Mapping[str, str], _Key, Point]]:
+    """Its point of each metric, with the machine and the key of the series. wanted: metrics, and the reference."""
+    metrics, reference = wanted
+    machine = fingerprint(cell.timed).machine
+    for metric in metrics:
+        point = _point(stored, cell, metric, _reference(cells, cell, reference) if reference else cell)
+        if point is not None:
+            yield machine, (stored.run.device.name, content_id(machine), *cell.key, metric), point
 
 
 def _moves(metric: str, points: Sequence[Point], alpha: float, margin: float | None) -> tuple[Move, ...]:

@@ -23,6 +23,9 @@ from harness.model.metrics import REGISTRY
 from harness.store.store import StoredRun
 
 HARNESS = "harness"
+# Which benchmarks are held against each other; it says no more than that.
+BENCHMARK = "benchmark"
+_MOST_NAMES = 5
 # Another tool measures something else: CUDA events, a queue's wait, the mean of many. Of these a difference means that
 # nothing is compared; the others are told.
 TOOL, BOARD, RUNTIME, SCENARIO = "tool", "board", "runtime", "scenario"
@@ -114,7 +117,21 @@ def differences(baseline: Outside, candidate: Outside, allowed: Collection[str] 
             known = UNKNOWN not in (before, after)
             sentence = f"{label}: {before} in the baseline, {after} in the candidate"
             found.append(Difference(name, sentence, name in MEANINGLESS and known and name not in allowed))
+    found += [Difference(BENCHMARK, sentence) for sentence in _names_apart(baseline, candidate)]
     return tuple(sorted(found, key=lambda one: not one.meaningless))
+
+
+def _names_apart(baseline: Outside, candidate: Outside) -> Iterator[str]:
+    """What is held against another name, and what against nothing."""
+    if _alone(baseline, candidate):
+        before, after = next(iter(baseline.cells)), next(iter(candidate.cells))
+        if before != after:
+            yield f"benchmark: {before} in the baseline, {after} in the candidate, the only one of each"
+        return
+    for word, side, other in (("baseline", baseline, candidate), ("candidate", candidate, baseline)):
+        lone = [name for name in side.cells if name not in other.cells]
+        if lone:
+            yield f"benchmarks of the {word} alone, which are not compared: {_some(lone)}"
 
 
 def compare(baseline: Outside, candidate: Outside, margins: Mapping[str, float] = MARGINS) -> tuple[Comparison, ...]:
@@ -124,17 +141,28 @@ def compare(baseline: Outside, candidate: Outside, margins: Mapping[str, float] 
 
 
 def _matched(baseline: Outside, candidate: Outside) -> tuple[tuple[str, str], ...]:
-    """Names of both sides; a single cell on each side belongs together whatever they are called."""
-    if len(baseline.cells) == len(candidate.cells) == 1:
+    """Names of both sides; a single cell on each side belongs together whatever they are called, which `differences`
+    tells."""
+    if _alone(baseline, candidate):
         return ((next(iter(baseline.cells)), next(iter(candidate.cells))),)
     pairs = tuple((name, name) for name in candidate.cells if name in baseline.cells)
     if not pairs:
-        listed = [", ".join(side.cells) or "none" for side in (baseline, candidate)]
+        listed = [_some(list(side.cells)) or "none" for side in (baseline, candidate)]
         raise UsageError(
             f"the two have no benchmark in common: the baseline has {listed[0]}; the candidate has {listed[1]}; "
             "compare results of the same benchmarks"
         )
     return pairs
+
+
+def _alone(baseline: Outside, candidate: Outside) -> bool:
+    """One benchmark on each side: a tool may name it by its file, which has another name each time."""
+    return len(baseline.cells) == len(candidate.cells) == 1
+
+
+def _some(listed: Sequence[str]) -> str:
+    more = len(listed) - _MOST_NAMES
+    return ", ".join(listed[:_MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
 
 
 def _of_cell(

@@ -4,23 +4,36 @@ from __future__ import annotations
 
 import json
 import math
+from reprlib import repr as shown
 from typing import Any
 
 from harness.errors import UsageError
 
+# Of any unit that a tool may have: what is larger, or smaller and not 0, was not measured, and would be infinite or 0
+# once it is scaled, averaged or divided by.
+_MOST = 1e30
 # Every message ends with what to do.
 TRUNCATED = "it is of another kind, it is cut off, or the tool failed; give the tool's whole output"
 
 
-def number(text: object, where: str) -> float:
-    """A finite number that is not negative. UsageError."""
+def number(text: object, where: str, most: float = _MOST) -> float:
+    """0, or a number from 1 / most to most. UsageError."""
     try:
         value = float(text)  # type: ignore[arg-type]  # what it cannot take is the error
     except (TypeError, ValueError):
-        raise UsageError(f"{where} is {text!r}, which is no number: {TRUNCATED}") from None
+        raise UsageError(f"{where} is {shown(text)}, which is no number: {TRUNCATED}") from None
+    except OverflowError:  # of a whole number
+        value = math.inf
     if not math.isfinite(value) or value < 0 or isinstance(text, bool):
-        raise UsageError(f"{where} is {text!r}: it must be a number of 0 or more")
+        raise UsageError(f"{where} is {shown(text)}: it must be a number of 0 or more")
+    if value and not 1 / most <= value <= most:
+        raise UsageError(f"{where} is {shown(text)}, which nothing measures: {TRUNCATED}")
     return value
+
+
+def counted(text: object, where: str) -> int:
+    """A number of things. UsageError."""
+    return int(number(text, where))
 
 
 def positive(text: object, where: str) -> float:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from harness.errors import UsageError
-from harness.foreign.checks import TRUNCATED, number, parsed, positive
+from harness.foreign.checks import TRUNCATED, counted, parsed, positive
 from harness.foreign.result import NO_PROCESSES, NO_SAMPLES, NO_STATE, ForeignCell, ForeignResult
 
 KIND = "loadgen"
@@ -88,7 +88,7 @@ def _result(
     else:
         metrics["throughput_per_s"] = positive(rate, f"{source}: throughput")
     count = told.get("result_query_count")
-    count = None if count is None else int(number(count, f"{source}: queries"))
+    count = None if count is None else counted(count, f"{source}: queries")
     conditions = {
         "scenario": scenario, "samples of a query": str(told.get("samples_per_query", "")),
         "loadgen": version.partition(" ")[0],

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from harness.errors import UsageError
-from harness.foreign.checks import TRUNCATED, number, parsed, positive, table
+from harness.foreign.checks import TRUNCATED, counted, number, parsed, positive, table
 from harness.foreign.result import NO_PROCESSES, NO_SAMPLES, NO_STATE, ForeignCell, ForeignResult
 
 KIND = "openvino"
@@ -96,7 +96,7 @@ def _report(setup: Mapping[str, Any], results: Mapping[str, Any], given: object,
     name = _stem(str(options.get("-m") or options.get("--path_to_model") or setup.get("topology") or "model"))
     rounded = _REPORT_RESOLUTION_S if _is_rounded(results) else 0.0
     cell = ForeignCell(
-        name, metrics, None if count is None else int(number(count, f"{source}: iterations")), (), rounded, missing
+        name, metrics, None if count is None else counted(count, f"{source}: iterations"), (), rounded, missing
     )
     return _result(source, "", cell, settings)
 
@@ -162,7 +162,12 @@ def _console(text: str, source: str) -> ForeignResult:
     }  # fmt: skip
     rounded = 1e-5 if unit == "ms" else 1e-8
     cell = ForeignCell(
-        facts["network"].strip() or "model", metrics, int(facts["count"] or 0) or None, (), rounded, missing
+        facts["network"].strip() or "model",
+        metrics,
+        counted(facts["count"] or 0, f"{source}: count") or None,
+        (),
+        rounded,
+        missing,
     )
     return _result(source, build, cell, settings)
 

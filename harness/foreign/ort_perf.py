@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 from harness.errors import UsageError
-from harness.foreign.checks import TRUNCATED, number, positive
+from harness.foreign.checks import TRUNCATED, counted, number, positive
 from harness.foreign.result import NO_PROCESSES, NO_SAMPLES, NO_STATE, ForeignCell, ForeignResult
 from harness.foreign.samples import figures
 
@@ -63,7 +63,7 @@ def _console(text: str, source: str) -> ForeignResult:
         found = pattern.search(text)
         if found:
             told[label] = found[1]
-    cell = ForeignCell("model", metrics, int(count[1]) if count else None)
+    cell = ForeignCell("model", metrics, counted(count[1], f"{source}: runs") if count else None)
     lacks = (NO_PROCESSES, NO_SAMPLES, "no model, version or machine", NO_STATE)
     return ForeignResult(KIND, (source,), "onnxruntime_perf_test", (cell,), told, lacks, notes)
 

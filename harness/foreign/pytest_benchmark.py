@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from harness.errors import UsageError
-from harness.foreign.checks import number, parsed, positive, table
+from harness.foreign.checks import counted, parsed, positive, table
 from harness.foreign.result import NO_PROCESSES, NO_SAMPLES, NO_STATE, ForeignCell, ForeignResult
 from harness.foreign.samples import figures
 
@@ -40,7 +40,7 @@ def _cell(one: Any, where: str) -> ForeignCell:
     name, stats = told.get("fullname") or told.get("name"), table(told.get("stats"), f"{where}: stats")
     if not isinstance(name, str):
         raise UsageError(f"{where} has no name: is this a file of {KIND}?")
-    iterations = int(number(stats.get("iterations", 1), f"{where}: iterations")) or 1
+    iterations = counted(stats.get("iterations", 1), f"{where}: iterations") or 1
     rounds = int(positive(stats.get("rounds"), f"{where}: rounds"))
     data = stats.get("data") or []
     if not isinstance(data, list):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,12 +26,25 @@ def read(kind: str, paths: Sequence[Path]) -> ForeignResult:
     of the same benchmarks under the same conditions."""
     if kind not in READERS:
         raise UnknownName("kind of result", kind, READERS)
-    found = [_one(kind, path) for path in paths]
+    known: dict[bytes, Path] = {}
+    found = []
+    for path in paths:
+        text = _text(path)
+        content = hashlib.sha256(text.strip().encode("utf-8", "replace")).digest()
+        if content in known:
+            raise UsageError(f"{known[content]} and {path} hold the same: one process, which counts once; name it once")
+        known[content] = path
+        found.append(_one(kind, text, path))
     return found[0] if len(found) == 1 else _together(found)
 
 
 def read_kept(path: Path) -> ForeignResult:
     """What `import --json` wrote. UsageError, NewerSchema."""
+    with _shallow(path):
+        return _kept(path)
+
+
+def _kept(path: Path) -> ForeignResult:
     try:
         data = json.loads(_text(path))
     except ValueError as error:
@@ -39,14 +54,26 @@ def read_kept(path: Path) -> ForeignResult:
         raise NewerSchema(f"{path} is of {schema}; this harness knows {SCHEMA}: install a newer one")
     if schema != SCHEMA:
         raise UsageError(f"{path} is no {SCHEMA}: name what wrote it, as KIND:{path}; known: {', '.join(READERS)}")
-    return result_from(data, str(path))
+    try:
+        return result_from(data, str(path))
+    except OverflowError:  # a whole number that no float holds
+        raise UsageError(f"{path} holds a number that nothing measures: write it anew with `import --json`") from None
 
 
-def _one(kind: str, path: Path) -> ForeignResult:
-    text = _text(path)
+def _one(kind: str, text: str, path: Path) -> ForeignResult:
     if not text.strip():
         raise UsageError(f"{path} is empty: name the file that {kind} wrote")
-    return READERS[kind](text, str(path))
+    with _shallow(path):
+        return READERS[kind](text, str(path))
+
+
+@contextmanager
+def _shallow(path: Path) -> Iterator[None]:
+    """UsageError for JSON that is nested so deeply that it cannot be read, or cannot be printed."""
+    try:
+        yield
+    except RecursionError:
+        raise UsageError(f"{path} is nested too deeply for a result: name the file that the tool wrote") from None
 
 
 def _text(path: Path) -> str:

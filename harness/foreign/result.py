@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from harness.foreign.checks import number
 from harness.model.codec import Json, from_json, to_json
 
 # 1: first version.
 SCHEMA = "harness.foreign/1"
+# Figures are a tool's own, scaled and divided by each other.
+_MOST_KEPT = 1e100
 # What the kinds lack has these beginnings, so that everything that says it says it alike.
 NO_PROCESSES = "no process level: one process, so nothing is known of the next"
 NO_SAMPLES = "no raw samples: quantiles and means as the tool formed them"
@@ -64,4 +67,10 @@ def result_json(result: ForeignResult) -> Json:
 
 def result_from(data: Json, where: str) -> ForeignResult:
     """Back again. UsageError."""
-    return from_json(ForeignResult, data, where)
+    found = from_json(ForeignResult, data, where)
+    for cell in found.cells:
+        for metric, value in cell.metrics.items():
+            number(value, f"{where}: {cell.name}: {metric}", _MOST_KEPT)
+        for value in (*cell.samples_s, cell.resolution_s):
+            number(value, f"{where}: {cell.name}", _MOST_KEPT)
+    return found

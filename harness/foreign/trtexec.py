@@ -8,14 +8,14 @@ from __future__ import annotations
 import re
 
 from harness.errors import UsageError
-from harness.foreign.checks import TRUNCATED, number, parsed, positive, table
+from harness.foreign.checks import TRUNCATED, counted, number, parsed, positive, table
 from harness.foreign.result import NO_PROCESSES, NO_SAMPLES, NO_STATE, ForeignCell, ForeignResult
 from harness.foreign.samples import figures
 
 KIND = "trtexec"
 EVENTS = "latency is of CUDA events (copy, compute, copy back), without the host's time"
 _STAMP = re.compile(r"^\[[^\]]*\] \[[A-Z]\] ?")
-_RUNNING = re.compile(r"&&&& RUNNING TensorRT\.trtexec(?: \[TensorRT v(\d+)\])?(?: \[b\d+\])? # (.*)")
+_RUNNING = re.compile(r"&&&& RUNNING TensorRT\.trtexec(?: \[TensorRT v(\d{1,9})\])?(?: \[b\d+\])? # (.*)")
 # 8.x on: "Latency: min = 1 ms, max = 2 ms, mean = 1 ms, median = 1 ms, percentile(99%) = 2 ms"
 _LATENCY = re.compile(r"^(?:Host )?Latency: (min = .*)")
 _PART = re.compile(r"(mean|median|percentile\(([\d.]+)%\)) = ([^ ,]+) ms")
@@ -57,7 +57,7 @@ def _log(text: str, source: str) -> ForeignResult:
     throughput = next((found[1] for line in lines if (found := _THROUGHPUT.match(line))), "0")
     if number(throughput, f"{source}: throughput"):  # version 7 prints 0 for an explicit batch
         metrics["throughput_per_s"] = number(throughput, f"{source}: throughput")
-    count = next((int(found[1]) for line in lines if (found := _COUNT.match(line))), None)
+    count = next((counted(found[1], f"{source}: queries") for line in lines if (found := _COUNT.match(line))), None)
     version, command = (running[0][1] or "", running[0][2]) if running else ("", "")
     conditions = _conditions(lines, version)
     lacks = (NO_PROCESSES, NO_SAMPLES, EVENTS, NO_STATE)

@@ -19,7 +19,7 @@ from harness.analysis.summaries import launch_values
 from harness.errors import NewerSchema, NothingMeasured, StoreError, UsageError
 from harness.gating import placement
 from harness.model.baseline import BASELINE_SCHEMA, SCHEMA, Baseline, BlessedCell, Kept
-from harness.model.codec import from_json, to_json
+from harness.model.codec import Json, from_json, to_json
 from harness.model.gate import FEWEST_LAUNCHES
 from harness.model.metrics import REGISTRY
 from harness.model.verdict import CaseResult
@@ -35,6 +35,9 @@ METRICS = (
 # Older sessions say less of the machine as it is, and each costs reading a run.
 MOST_SESSIONS = 30
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+# A number of few digits: any longer one was written by nobody.
+_SCHEMA = re.compile(re.escape(BASELINE_SCHEMA.partition("/")[0]) + "/([0-9]{1,9})")
+_TOO_GREAT = 2.0**63
 
 
 def bless(stored: StoredRun, root: Path, name: str | None = None, *, counts: bool = False) -> Baseline:
@@ -109,20 +112,19 @@ def path_of(given: str, results: Path) -> Path | None:
 def read(path: Path) -> Baseline:
     """UsageError where it is no baseline, NewerSchema where a later harness wrote it."""
     try:
-        data = json.loads(path.read_text("utf-8"))
+        text = path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"the baseline {path} cannot be read: {error}") from None
+    try:
+        data = json.loads(text, parse_int=_whole, parse_float=_finite, parse_constant=_finite)
+        _check_schema(data, path)
+        found = from_json(Baseline, data, str(path))
+        for cell in found.cells:
+            cell.case.id  # noqa: B018  # asked for everywhere; made here, where options nested too deeply have a name
     except ValueError as error:
         raise UsageError(f"{path} is not valid JSON ({error}); restore it from git, or bless a run again") from None
-    schema = data.get("schema") if isinstance(data, dict) else None
-    family, _, number = str(schema).partition("/")
-    if family != BASELINE_SCHEMA.partition("/")[0] or not number.isdecimal():
-        raise UsageError(f"{path} is no blessed baseline: its schema is {schema!r}, expected {BASELINE_SCHEMA!r}")
-    if int(number) > SCHEMA:
-        raise NewerSchema(
-            f"{path}: written with schema {schema}, this harness reads up to {BASELINE_SCHEMA}; upgrade it"
-        )
-    found = from_json(Baseline, data, str(path))
+    except RecursionError:
+        raise UsageError(f"{path} is nested too deeply; restore it from git, or bless a run again") from None
     for cell in found.cells:
         for kept in cell.metrics:
             _check(kept, cell, f"{path}: {cell.case.variant}")
@@ -133,7 +135,7 @@ def write(baseline: Baseline, results: Path) -> Path:
     """Replace the file as a whole. StoreError."""
     path = folder_of(results) / f"{baseline.name}.json"
     # One line for each list of numbers: a change of the file is then readable in a review.
-    text = json.dumps(to_json(baseline), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    text = json.dumps(_told(baseline), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
     text = re.sub(r"\[\s+((?:[-+.\deE]+|null)(?:,\s+(?:[-+.\deE]+|null))*)\s+\]", _one_line, text)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -152,6 +154,41 @@ def listed(results: Path) -> Iterator[tuple[Path, Baseline | str]]:
             yield path, read(path)
         except (UsageError, StoreError) as error:
             yield path, str(error)
+
+
+def _check_schema(data: Json, path: Path) -> None:
+    schema = data.get("schema") if isinstance(data, dict) else None
+    number = _SCHEMA.fullmatch(schema) if isinstance(schema, str) else None
+    if number is None:
+        told = repr(schema) if len(repr(schema)) < 80 else f"{repr(schema)[:80]}..."
+        raise UsageError(f"{path} is no blessed baseline: its schema is {told}, expected {BASELINE_SCHEMA!r}")
+    if int(number[1]) > SCHEMA:
+        raise NewerSchema(
+            f"{path}: written with schema {schema}, this harness reads up to {BASELINE_SCHEMA}; upgrade it"
+        )
+
+
+def _whole(text: str) -> int:
+    """ValueError from 2**63 on: no count is so great, and figures made of it would overflow."""
+    _finite(text)
+    return int(text)
+
+
+def _finite(text: str) -> float:
+    """Likewise, and for what is no number."""
+    value = float(text)
+    if not abs(value) < _TOO_GREAT:
+        raise ValueError(f"{text[:30]}{'...' if len(text) > 30 else ''} is no number below 2**63")
+    return value
+
+
+def _told(baseline: Baseline) -> Json:
+    """As JSON, without what an artifact has and no baseline keeps."""
+    told = to_json(baseline)
+    for cell in told["cells"]:
+        if not cell["artifact"]["composition"]:
+            del cell["artifact"]["composition"]
+    return told
 
 
 def _check(kept: Kept, cell: BlessedCell, where: str) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import harness
 from harness.board import pack
 from harness.errors import UsageError
+from harness.gating.sides import Side
 from harness.model.case import ArtifactFacts, Case
 from harness.model.codec import canonical, content_id
 from harness.plan import Resolved
@@ -115,6 +116,14 @@ def joined(
     return planned, tuple(pairs), tuple(dict.fromkeys(differing)), notes
 
 
+def called(names: Sequence[str], sides: Sequence[Side]) -> tuple[str, ...]:
+    """What a policy's patterns may be about: the cells that are judged, and variants that one side alone has. Where
+    each side has a single one, the two are one cell and go by its name alone."""
+    variants = [set(_variants(side)) for side in sides]
+    others = set[str]() if all(len(some) == 1 for some in variants) else set[str]().union(*variants)
+    return (*names, *sorted(others.difference(names)))
+
+
 def conditions(name: str, before: Case, after: Case) -> dict[str, str]:
     """What differs between two cases besides the artifact: sentences by label."""
     found = {}
@@ -130,6 +139,16 @@ def conditions(name: str, before: Case, after: Case) -> dict[str, str]:
             start = f"{name}: {label}" if name else label
             found[label] = f"{start}: {told[0]} in the baseline, {told[1]} in the candidate"
     return found
+
+
+def _variants(side: Side) -> Iterator[str]:
+    if side.planned is not None:
+        yield from (case.variant for case in side.planned.plan.cases)
+        yield from (skip.variant for skip in side.planned.plan.skips)
+    if side.stored is not None:
+        yield from (case.variant for case in side.stored.run.plan.cases)
+    if side.baseline is not None:
+        yield from (cell.case.variant for cell in side.baseline.cells)
 
 
 def _name(key: Key, several: Sequence[bool]) -> str:

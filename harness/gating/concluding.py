@@ -12,8 +12,8 @@ from harness.gating.cells import Pair
 from harness.gating.launches import Paused
 from harness.gating.paired import Measured, Work, order_effects
 from harness.model.codec import Json, to_json
-from harness.model.gate import Decision, GateResult, Policy
-from harness.model.policy import COUNTED, accuracy_rule, count_rules, rules_of
+from harness.model.gate import Decision, GateResult
+from harness.model.policy import accuracy_rule, rules_of, untimed
 
 _MACHINE_FACTS = ("cpu", "board_model", "machine", "cores", "cores_allowed", "hypervisor", "memory_bytes", "kernel")
 
@@ -28,7 +28,11 @@ def result_of(work: Work, found: Measured, labels: tuple[str, str]) -> GateResul
     notes += [f"{name}: {_dropped(some)}" for name, some in found.dropped.items()]
     effects = order_effects(found)
     notes += [f"{name}: {one.reason}" for name, one in effects.items() if isinstance(one, OrderEffect) and one.matters]
-    outcome, reason = verdict.concluded(decisions, light_of(work.policy, [pair.name for pair in work.pairs]), notes)
+    names = [pair.name for pair in work.pairs]
+    rules = verdict.rules_over(work.policy, names)
+    sound, vain = verdict.sound(decisions, rules)
+    outcome, reason = verdict.concluded(sound, rules, notes)
+    notes += [*vain, *untimed(work.policy, names)]
     facts: dict[str, Json] = {
         "run": found.run,
         "device": work.planned.target.name,
@@ -44,9 +48,7 @@ def result_of(work: Work, found: Measured, labels: tuple[str, str]) -> GateResul
         "confirm": work.policy.confirm,
         **_of_machine(found),
     }
-    return GateResult(
-        "paired", outcome, reason, *labels, tuple(decisions), notes=tuple(dict.fromkeys(notes)), facts=facts
-    )
+    return GateResult("paired", outcome, reason, *labels, sound, notes=tuple(dict.fromkeys(notes)), facts=facts)
 
 
 def _dropped(some: Sequence[Paused]) -> str:
@@ -56,16 +58,6 @@ def _dropped(some: Sequence[Paused]) -> str:
         f"{many} dropped and repeated: the wall clock jumped by {jump:+.3g} s against the one that times, so the "
         "machine was paused or its clock set"
     )
-
-
-def light_of(policy: Policy, cells: Sequence[str]) -> set[tuple[str, str]]:
-    """What holds nothing up by being inconclusive: alarm-only metrics, and counts that no rule names."""
-    found = set()
-    for cell in cells:
-        rules = {rule.metric: rule for rule in rules_of(policy, cell)}
-        found |= {(cell, metric) for metric, rule in rules.items() if rule.only_alarms}
-        found |= {(cell, metric) for metric in COUNTED if metric not in count_rules(policy, cell)}
-    return found
 
 
 def _of_launches(work: Work, found: Measured, notes: list[str]) -> list[Decision]:

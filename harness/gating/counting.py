@@ -17,7 +17,7 @@ from harness.artifacts import onnx_session
 from harness.board.hold import Hold, Patience
 from harness.board.runner import utc_now
 from harness.errors import UsageError
-from harness.gating import blessed, cells, counted, instructions, verdict
+from harness.gating import blessed, cells, counted, instructions, runs, verdict
 from harness.gating.cells import Key, Pair, key_of
 from harness.gating.desk import Budget, Desk
 from harness.gating.sides import Side
@@ -25,6 +25,7 @@ from harness.model.baseline import BlessedCell
 from harness.model.case import Case, StopRule, WarmUp
 from harness.model.codec import Json
 from harness.model.gate import Decision, GateResult, Policy
+from harness.model.policy import check_cells
 from harness.options import Options
 from harness.planning import Planned
 from harness.stages import Watcher
@@ -48,8 +49,10 @@ class Ways:
 
 def judge(sides: tuple[Side, Side], ways: Ways, watcher: Watcher) -> GateResult:
     """A blessed file's counts against the suite as it is; else from fresh launches where both artifacts are at hand,
-    else from what was measured of both before."""
+    else from what was measured of both before. UsageError where both are one run."""
     baseline, candidate = sides
+    if candidate.run:
+        runs.refuse_itself(baseline.run, candidate.run)
     facts: dict[str, Json] = {"alpha": None, "seed": ways.options.seed}
     conditions: tuple[str, ...] = ()
     if baseline.baseline is not None and candidate.planned is not None and candidate.stored is None:
@@ -70,12 +73,13 @@ def judge(sides: tuple[Side, Side], ways: Ways, watcher: Watcher) -> GateResult:
         made, more = counted.judged(name, before, after, ways.policy)
         decisions += made
         said += more
-    outcome, reason = verdict.concluded(decisions, set(), said)
+    said += check_cells(ways.policy, cells.called(list(found), sides), narrowed=bool(ways.options.variants))
+    sound, vain = verdict.sound(decisions, verdict.rules_over(ways.policy, list(found)))
+    outcome, reason = verdict.concluded(sound, None, said)
+    said += vain
     facts["seconds"] = round(ways.budget.spent_s(), 3)
     labels = baseline.label, candidate.label
-    return GateResult(
-        "counted", outcome, reason, *labels, tuple(decisions), conditions, tuple(dict.fromkeys(said)), facts
-    )
+    return GateResult("counted", outcome, reason, *labels, sound, conditions, tuple(dict.fromkeys(said)), facts)
 
 
 def _fresh(

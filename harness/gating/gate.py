@@ -13,13 +13,13 @@ from pathlib import Path
 
 from harness import registry, stages
 from harness.errors import UsageError
-from harness.gating import cells, concluding, counting, paired, stored
+from harness.gating import cells, concluding, counting, paired, runs, stored
 from harness.gating.desk import Budget, Clock
 from harness.gating.paired import Work
 from harness.gating.sides import Ground, Side, open_side, suite_now
 from harness.model.codec import Json
 from harness.model.gate import Decision, Design, GateResult, Policy, gravest
-from harness.model.policy import DEFAULT
+from harness.model.policy import DEFAULT, check_cells, let_through
 from harness.options import Options
 from harness.registry import Target
 from harness.stages import Watcher
@@ -30,7 +30,7 @@ from harness.store.store import StoredRun
 @dataclass(frozen=True)
 class Request:
     """baseline, candidate: as of harness.gating.sides; no candidate: the suite as it is, or for design stored the
-    newest run. design: None for the best that is at hand. suite_named: a suite was given. allow_different: show figures
+    newest run that is no gate's. design: None for the best that is at hand. suite_named: a suite was given. allow_different: show figures
     of another machine, without a verdict."""
 
     baseline: str
@@ -82,7 +82,8 @@ def _on(request: Request, options: Options, target: Target, looking: tuple[Watch
                 found = counting.judge(
                     (baseline, candidate), counting.Ways(request.policy, options, budget, folders[2]), looking[0]
                 )
-    notes = (f"design {found.design}: {reason}", *_gone(baseline, found), *found.notes)
+    loud = let_through(request.policy)
+    notes = (f"design {found.design}: {reason}", *loud, *_gone(baseline, found), *found.notes)
     return replace(found, notes=notes, facts={**found.facts, "design_reason": reason})
 
 
@@ -112,7 +113,7 @@ def _stored(request: Request, baseline: Side, ground: Ground) -> GateResult:
 
 def _candidate_run(request: Request, ground: Ground) -> StoredRun:
     if request.candidate is None:
-        return store.read(store.find_run(ground.options.results, "last"))
+        return store.read(runs.find_run(ground.options.results, "last"))
     side = open_side(request.candidate, ground)
     if side.stored is None:
         raise UsageError(f"{side.label} was not measured: design stored compares runs, so name one as --candidate")
@@ -133,6 +134,8 @@ def _paired(
     planned, pairs, conditions, notes = cells.joined(plans[0], plans[1], options.variants)
     if options.data_named and planned.split is None:
         notes = (*notes, "--data is not used: neither side is of a suite with images; name one")
+    named = cells.called([pair.name for pair in pairs], sides)
+    notes = (*notes, *check_cells(request.policy, named, narrowed=bool(options.variants)))
     work = Work(planned, pairs, options, request.policy, budget)
     paired.begun(work)  # a policy that is about nothing here is said before anything is measured
     planned, board = stages.reach(planned, options)

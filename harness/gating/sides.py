@@ -11,7 +11,7 @@ from pathlib import Path
 
 from harness import registry
 from harness.errors import HarnessError, StoreError, UsageError
-from harness.gating import blessed, kept, revision
+from harness.gating import blessed, kept, revision, runs
 from harness.model.backend import SCRIPTED
 from harness.model.baseline import Baseline
 from harness.model.case import ArtifactFacts, Case, Plan, Suite
@@ -38,6 +38,11 @@ class Side:
     stored: StoredRun | None = None
     baseline: Baseline | None = None
 
+    @property
+    def run(self) -> str:
+        """The one that was measured, or blessed; empty where none was."""
+        return self.baseline.run if self.baseline else self.stored.run.id if self.stored else ""
+
 
 @dataclass(frozen=True)
 class Ground:
@@ -62,7 +67,7 @@ def open_side(given: str, ground: Ground) -> Side:
     if path is not None:
         return _of_baseline(blessed.read(path), ground)
     try:
-        folder = store.find_run(ground.options.results, given)
+        folder = runs.find_run(ground.options.results, given)
     except (UsageError, StoreError) as error:
         forms = "a run, a blessed baseline, a .onnx file, a suite's .py file, or git:REVISION"
         raise UsageError(f"{given!r} is none of: {forms}; {error}") from None

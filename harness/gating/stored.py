@@ -11,21 +11,20 @@ from harness.analysis.cells import Cell, cells_of
 from harness.analysis.fingerprint import differing, fingerprint
 from harness.analysis.gate.stored import Kept, confirm_session, judge_session
 from harness.errors import UsageError
-from harness.gating import answers, blessed, counted, verdict
-from harness.gating.cells import Match, conditions, key_of, matched
-from harness.gating.concluding import light_of
+from harness.gating import answers, blessed, counted, runs, verdict
+from harness.gating.cells import Match, called, conditions, key_of, matched
 from harness.gating.sides import Side
 from harness.model.baseline import Baseline, BlessedCell
 from harness.model.codec import Json
 from harness.model.gate import Decision, GateResult, Policy, Rule
 from harness.model.metrics import REGISTRY
-from harness.model.policy import accuracy_rule, of_launches, rules_of
+from harness.model.policy import accuracy_rule, check_cells, of_launches, rules_of, untimed
 from harness.model.trial import Trial
 from harness.store.store import StoredRun
 
 # Of what may differ between two cases, what makes their absolute figures meet no more.
 _MEANINGLESS = ("inputs", "scenario", "settings")
-ANOTHER = "another machine, software or way of measuring"
+ANOTHER = "another machine, software or way of measuring, or does not tell it"
 
 
 @dataclass(frozen=True)
@@ -49,12 +48,9 @@ class _Cell:
 
 
 def judge(baseline: Side, candidate: StoredRun, ways: Ways) -> GateResult:
-    """UsageError where no cell is common, or where machines differ and that is not allowed."""
+    """UsageError where no cell is common, or where machines differ, or one is not known, and that is not allowed."""
     base = baseline.baseline or _as_baseline(baseline, ways)
-    if base.run == candidate.run.id:
-        raise UsageError(
-            f"the candidate is the baseline itself (run {base.run}): run the suite again, or name another --candidate"
-        )
+    runs.refuse_itself(base.run, candidate.run.id)
     cells, notes = _matched(base, candidate, ways)
     differs = tuple(dict.fromkeys(f"{one.name}: {text}" for one in cells for text in one.differs))
     if differs and not ways.allow_different:
@@ -71,7 +67,13 @@ def judge(baseline: Side, candidate: StoredRun, ways: Ways) -> GateResult:
         decisions += [made for made in found if isinstance(made, Decision)]
         notes += [said for said in found if isinstance(said, str) and said]
         decisions += counted.beside_time(one.name, one.before.artifact, one.after.result.artifact, ways.policy)
-    outcome, reason = verdict.concluded(decisions, light_of(ways.policy, [one.name for one in cells]), notes)
+    names = [one.name for one in cells]
+    named = called(names, (baseline, Side("", stored=candidate)))
+    notes += check_cells(ways.policy, named, narrowed=bool(ways.variants))
+    rules = verdict.rules_over(ways.policy, names)
+    sound, vain = verdict.sound(decisions, rules)
+    outcome, reason = verdict.concluded(sound, rules, notes)
+    notes += [*vain, *untimed(ways.policy, names)]
     facts: dict[str, Json] = {
         "run": candidate.run.id,
         "baseline_run": base.run,
@@ -82,7 +84,7 @@ def judge(baseline: Side, candidate: StoredRun, ways: Ways) -> GateResult:
         "alpha": ways.policy.alpha,
     }
     labels = baseline.label, f"run {candidate.run.id}"
-    return GateResult("stored", outcome, reason, *labels, tuple(decisions), differs, tuple(notes), facts)
+    return GateResult("stored", outcome, reason, *labels, sound, differs, tuple(notes), facts)
 
 
 def _as_baseline(side: Side, ways: Ways) -> Baseline:
@@ -119,7 +121,7 @@ def _judged(one: _Cell, policy: Policy, metrics: int, ways: Ways) -> list[Decisi
     found: list[Decision | str] = []
     for rule in rules:
         made = _metric(one, rule, policy, metrics, ways.root)
-        if isinstance(made, Decision) and one.differs and made.outcome in ("pass", "regression", "improvement"):
+        if isinstance(made, Decision) and one.differs and made.outcome != "invalid":
             made = replace(made, outcome="inconclusive", reason=f"{made.reason}; but the baseline is of {ANOTHER}")
         found.append(made)
     return found
@@ -136,33 +138,40 @@ def _metric(one: _Cell, rule: Rule, policy: Policy, metrics: int, root: Path) ->
         if not rule.required and (neither or rule.only_alarms):
             return f"{one.name}: {reason}"
         return Decision(one.name, rule.metric, "invalid", 0, reason)
-    floor = Kept(_sessions(one, rule.metric, {one.after.run}), kept.unit)
+    floor = Kept(_sessions(one, rule.metric), kept.unit)
     first = judge_session(one.name, rule, floor, now, policy, metrics)
-    if first.outcome != "regression":
+    if first.outcome != "regression" or one.differs:  # what is no verdict needs nothing to confirm it
         return first
     second = _second(one, root)
     if second is None:
-        reason = f"{first.reason}; no second session of the candidate is there to confirm it: run it again"
+        reason = (
+            f"{first.reason}; run it again: a second session is needed to confirm, measured after this one (then gate "
+            f"with --candidate {one.after.run})"
+        )
         return replace(first, outcome="inconclusive", confirmed=False, reason=reason)
     again = blessed.session_value(second.result, rule.metric)
-    floor = Kept(_sessions(one, rule.metric, {one.after.run, second.run}), kept.unit)
     return confirm_session(first, rule, floor, math.nan if again is None else again, policy)
 
 
-def _sessions(one: _Cell, metric: str, without: set[str]) -> tuple[float, ...]:
-    """Of the baseline, less those that are the candidate's: both are one where nothing was changed."""
+def _sessions(one: _Cell, metric: str) -> tuple[float, ...]:
+    """Of the baseline, less the candidate's own: where nothing was changed it may be one of them."""
     kept = next(kept for kept in one.before.metrics if kept.metric == metric)
     pairs = zip(one.before.sessions, kept.sessions, strict=True)
-    return tuple(value for run, value in pairs if value is not None and run not in without)
+    return tuple(value for run, value in pairs if value is not None and run != one.after.run)
 
 
 def _second(one: _Cell, root: Path) -> Cell | None:
-    """The newest other session of exactly the candidate's case on this machine, but no run of the baseline's."""
+    """The first session of exactly the candidate's case on this machine that was measured after the candidate and from
+    which nothing of the noise floor was learned. The first, as whoever may choose among several finds one that suits.
+    """
     like = blessed.sessions_of([one.after], root)[one.after.record.case.id]
-    others = [cell for cell in like if cell.run not in (one.after.run, *one.before.sessions[:1])]
-    same_case = one.before.case.id == one.after.record.case.id
-    others = [cell for cell in others if same_case or cell.run not in one.before.sessions]
-    return others[-1] if others else None
+    return next((cell for cell in like if cell.run not in one.before.sessions and _later(cell, one.after)), None)
+
+
+def _later(cell: Cell, than: Cell) -> bool:
+    """Begun after the other had its last launch: an interrupted run may be gone on with after a younger one."""
+    ended = max(trial.started_utc for trial in than.timed)
+    return cell.run > than.run and min(trial.started_utc for trial in cell.timed) >= ended
 
 
 def _of_answers(one: _Cell, baseline: Side, policy: Policy, metrics: int) -> list[Decision | str]:

@@ -14,6 +14,7 @@ from typing import Literal
 
 from harness.errors import UsageError
 from harness.model.codec import Json
+from harness.model.metrics import REGISTRY
 
 # What a gate concludes of one metric of one cell, and, in the order of gravity, of all of them.
 Outcome = Literal["invalid", "regression", "inconclusive", "pass", "improvement"]
@@ -24,13 +25,19 @@ Side = Literal["better", "worse", "same", "unclear"]
 GRAVITY: tuple[Outcome, ...] = ("invalid", "regression", "inconclusive", "pass", "improvement")
 # Under this many launches a standard deviation says nothing: no verdict.
 FEWEST_LAUNCHES = 3
+# Of the chances of error that a policy may ask for. Shares of them, of one test of many, are smaller.
+LEAST_CHANCE, MOST_CHANCE = 1e-6, 0.5
+# Of a tolerance or a limit, relative: above the first one no change could be meant, above the second one a note says
+# how much is let through. An accuracy's margins are points, and 1 is all images.
+MOST_MARGIN, WIDE_MARGIN = 10.0, 1.0
+POINTS = ("accuracy_top1", "agreement_top1")
 
 
 @dataclass(frozen=True)
 class Rule:
     """How one metric is judged. tolerance and limit are relative (0.02 is 2 %), of accuracy in points (0.005 is half a
     per cent of the images); least_change in the metric's unit: a smaller one never counts. cells: patterns (with *) of
-    variants; empty: all. better: None for the registry's word.
+    variants; empty: all. better: the registry's word, which a policy may repeat and not contradict.
 
     required: not measured on either side is invalid; else it is noted and left out. only_alarms: it can raise an alarm,
     but its being inconclusive holds nothing up; meant for tails, which a gate of seconds cannot clear.
@@ -52,6 +59,26 @@ class Rule:
             )
         if not 0 <= self.least_change < math.inf:
             raise UsageError(f"{self.metric}: least_change {self.least_change} must be 0 or more")
+        if self.limit > MOST_MARGIN * self.scale:
+            raise UsageError(
+                f"{self.metric}: limit {self.limit:g} would let a change of {self.limit * 100:g} % pass; margins are "
+                f"shares (0.05 is 5 %), {MOST_MARGIN * self.scale:g} at most"
+            )
+        known = REGISTRY.get(self.metric)
+        if known is not None and self.better not in (None, known.better):
+            raise UsageError(
+                f"{self.metric}: better = {self.better!r} would let every worse model pass: {known.better} is better"
+            )
+
+    @property
+    def scale(self) -> float:
+        """Of what margins mean: 1, and of points a tenth."""
+        return 0.1 if self.metric in POINTS else 1.0
+
+    @property
+    def wide(self) -> bool:
+        """Whether more than twice the baseline's value may pass, or more than a tenth of the images be lost."""
+        return self.limit > WIDE_MARGIN * self.scale
 
 
 @dataclass(frozen=True)
@@ -72,8 +99,8 @@ class Policy:
 
     def __post_init__(self) -> None:
         for name in ("alpha", "beta", "confirm_alpha"):
-            if not 0 < getattr(self, name) < 0.5:
-                raise UsageError(f"{name} {getattr(self, name)} must lie between 0 and 0.5")
+            if not 0 < getattr(self, name) <= MOST_CHANCE:
+                raise UsageError(f"{name} {getattr(self, name)} must lie between {LEAST_CHANCE} and {MOST_CHANCE}")
         if not self.looks or self.looks[0] < FEWEST_LAUNCHES or list(self.looks) != sorted(set(self.looks)):
             raise UsageError(f"looks {list(self.looks)} must rise and begin at {FEWEST_LAUNCHES} launches or more")
         if self.confirm and self.confirm < FEWEST_LAUNCHES:
@@ -88,8 +115,8 @@ class Policy:
 class Decision:
     """One metric of one cell. change, low, high: relative, positive is worse; low at the level of the whole gate, high
     at that of beta; None where nothing supports them. p: of a change above the tolerance, for display. detectable: the
-    smallest change that this many launches would have found, and the fresh ones confirmed, in 95 of 100 gates. reason:
-    one sentence.
+    smallest change that this many launches would have found, and the fresh ones confirmed, in 95 of 100 gates; None
+    where there is none below +1000 %. reason: one sentence.
 
     confirmed: None where no confirmation was asked. tail_only: the median is unmoved and the tail is not.
     """

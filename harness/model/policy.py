@@ -7,14 +7,14 @@ rules is the default list.
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from harness.errors import UnknownName, UsageError
+from harness.errors import UnknownName, UsageError, suggest
 from harness.model.codec import Json, from_json, to_json
-from harness.model.gate import Policy, Rule
+from harness.model.gate import LEAST_CHANCE, MOST_CHANCE, Policy, Rule
 from harness.model.metrics import REGISTRY
 
 MEBIBYTE = 2.0**20
@@ -37,6 +37,8 @@ DEFAULT = Policy(RULES)
 ACCURACY = Rule("accuracy_top1", 0.001, 0.005, required=False)
 # Counted of a file: no noise, no family of tests. A rule's tolerance is how much more is accepted.
 COUNTED = ("macs", "parameters", "model_size_bytes")
+# What tells how fast inferences are.
+TIMES = tuple(name for name in REGISTRY if name.startswith(("latency_", "throughput_")))
 _BY_METRIC = {rule.metric: rule for rule in (*RULES, ACCURACY)}
 
 
@@ -59,6 +61,12 @@ def parse_policy(text: str, where: str) -> Policy:
     if isinstance(rules, list):
         rules = [_completed(rule, f"{where}: rules[{i}]") for i, rule in enumerate(rules)]
     policy = from_json(Policy, {**table, "rules": rules}, where)
+    for name in ("alpha", "beta", "confirm_alpha"):
+        if getattr(policy, name) < LEAST_CHANCE:
+            raise UsageError(
+                f"{where}: {name} {getattr(policy, name)} must lie between {LEAST_CHANCE} and {MOST_CHANCE}: no gate "
+                "of a few launches could be surer than that"
+            )
     seen = [(rule.metric, rule.cells) for rule in policy.rules]
     for metric, cells in seen:
         if seen.count((metric, cells)) > 1:
@@ -70,11 +78,45 @@ def rules_of(policy: Policy, cell: str) -> tuple[Rule, ...]:
     """The rules that judge a cell, one per metric: of several that name it, the first. A cell is called by its variant,
     with backend and scenario in brackets where it takes them to tell cells apart; a pattern may leave those out."""
     chosen: dict[str, Rule] = {}
-    names = (cell, cell.partition(" (")[0])
     for rule in policy.rules:
-        if not rule.cells or any(fnmatchcase(name, pattern) for pattern in rule.cells for name in names):
+        if not rule.cells or any(_names(pattern, cell) for pattern in rule.cells):
             chosen.setdefault(rule.metric, rule)
     return tuple(chosen.values())
+
+
+def check_cells(policy: Policy, cells: Sequence[str], *, narrowed: bool = False) -> tuple[str, ...]:
+    """UsageError for a pattern that names none of the cells: it was mistyped, or the rule is about nothing here.
+    narrowed: the cells are a part that was chosen; what is about the others is then a note."""
+    notes = []
+    for rule in policy.rules:
+        for pattern in rule.cells:
+            if any(_names(pattern, cell) for cell in cells):
+                continue
+            said = f"the rule for {rule.metric} names {pattern!r}, and no cell here is called so"
+            if not narrowed:
+                near = suggest(pattern.replace("*", ""), {cell.partition(" (")[0] for cell in cells})
+                raise UsageError(f"{said}; {near}")
+            notes.append(f"{said}: only some variants were chosen")
+    return tuple(notes)
+
+
+def untimed(policy: Policy, cells: Sequence[str]) -> tuple[str, ...]:
+    """A sentence for each cell whose inferences may take however long."""
+    return tuple(
+        f"{cell}: no rule of the policy is about its time, so it may have become slower by any amount"
+        for cell in cells
+        if not any(rule.metric in TIMES for rule in rules_of(policy, cell))
+    )
+
+
+def let_through(policy: Policy) -> tuple[str, ...]:
+    """A sentence for each rule whose margins let nearly everything pass."""
+    return tuple(
+        f"the policy lets {rule.metric} of {', '.join(rule.cells) or 'all cells'} become worse by up to "
+        f"{rule.limit * 100:g} {'points' if rule.scale < 1 else '%'}; a share was asked for: 0.05 is 5 %"
+        for rule in policy.rules
+        if rule.wide
+    )
 
 
 def of_launches(policy: Policy) -> tuple[Rule, ...]:
@@ -106,6 +148,11 @@ def widened(rule: Rule, baseline: float | None) -> Rule:
     if least <= rule.tolerance:
         return rule
     return replace(rule, tolerance=least, limit=least + rule.limit - rule.tolerance)
+
+
+def _names(pattern: str, cell: str) -> bool:
+    """A pattern may leave out what stands in brackets behind the variant."""
+    return fnmatchcase(cell, pattern) or fnmatchcase(cell.partition(" (")[0], pattern)
 
 
 def _completed(rule: Json, where: str) -> Json:

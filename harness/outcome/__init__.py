@@ -5,27 +5,28 @@ Draws from the values of harness.model.gate; measures, judges and reads nothing.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from harness.model.gate import GateResult
-from harness.outcome.files import write_json, write_text
-from harness.outcome.gate_json import gate_json
+from harness.outcome.files import write
 from harness.outcome.github import tell_github
 from harness.outcome.junit import junit as gate_junit
 from harness.outcome.markdown import gate_markdown
 from harness.outcome.shown import print_gate
 
-__all__ = ["print_gate", "tell_github", "write"]
+__all__ = ["print_gate", "tell_github", "texts"]
 
 
-def write(
-    result: GateResult, junit: Path | None, markdown: Path | None, json: str | None, *, passes: bool = False
-) -> None:
-    """The files that were asked for; json is a file's name or - for stdout. passes: the policy lets an inconclusive
-    gate pass. StoreError."""
-    if junit is not None:
-        write_text(gate_junit(result, passes=passes), junit, "--junit")
-    if markdown is not None:
-        write_text(gate_markdown(result, passes=passes), markdown, "--markdown")
-    if json is not None:
-        write_json(gate_json(result, passes=passes), json)
+def texts(
+    result: GateResult, junit: Path | None, markdown: Path | None, *, passes: bool = False
+) -> list[Callable[[], None]]:
+    """What writes the texts that were asked for, each when it is called. passes: the policy lets an inconclusive gate
+    pass."""
+    asked = (("--junit", junit, gate_junit), ("--markdown", markdown, gate_markdown))
+    return [
+        partial(write, make(result, passes=passes), target, f"another file with {option}")
+        for option, target, make in asked
+        if target is not None
+    ]

@@ -26,11 +26,12 @@ Verb = Callable[[Options, argparse.Namespace], int]
 
 def report(options: Options, parsed: argparse.Namespace) -> int:
     """Write the report of each named run."""
-    from harness import attachments, console, places, stages
+    from harness import attachments, console, stages
+    from harness.outcome.files import check_folder
     from harness.store import store
 
     folders = [store.find_run(options.results, name) for name in parsed.runs]
-    places.writable(parsed.out, "--out")
+    check_folder(parsed.out, "--out")
     if options.power_log:
         if len(folders) > 1:
             raise UsageError("--power-log belongs to one run: name one")
@@ -128,10 +129,12 @@ def judge(options: Options, parsed: argparse.Namespace) -> int:
         write_qualities,
     )
     from harness.datasets.corruptions import TABLE as CORRUPTIONS
+    from harness.outcome.files import check, is_stdout
     from harness.report.quality import paired_rows, quality_rows
     from harness.variants.quality.suite import How, judge_suite
     from harness.variants.workplace import Site, data_in
 
+    check({"--json": options.json})
     suite, folder = registry.load_suite(options.suite)
     site = Site(suite, data_in(options.data), options.cache, folder.parent, console.message)
     how = How(tuple(parsed.corruption or CORRUPTIONS), parsed.images, options.seed)
@@ -152,12 +155,13 @@ def judge(options: Options, parsed: argparse.Namespace) -> int:
             f"harness: nothing of {suite.name} was judged: {'see above' if options.variants else 'build it'}"
         )
         return EXIT_NOTHING_VALID
-    console.print_rows(f"{suite.name}: beyond top-1", *quality_rows(found.qualities))
-    if found.paired:
-        console.print_rows("Right or wrong on the same images", *paired_rows(found.paired))
+    if not is_stdout(options.json):
+        console.print_rows(f"{suite.name}: beyond top-1", *quality_rows(found.qualities))
+        if found.paired:
+            console.print_rows("Right or wrong on the same images", *paired_rows(found.paired))
     if parsed.release:
         write_qualities(path, merged(known, found, path))
-    if options.json:
+    if options.json is not None:
         write_json(to_json(found), options.json)
     return EXIT_DONE
 

@@ -24,16 +24,16 @@ HEADINGS = (
 def calibrate(options: Options, parsed: argparse.Namespace) -> int:
     """One board's noise floor. 3 where a gate there is not to be trusted."""
     from harness import calibrating, console
+    from harness.outcome.files import check, is_stdout
 
     if len(options.devices) > 1:
         raise UsageError(f"--calibrate is of one board at a time; {len(options.devices)} devices are given")
+    check({"--json": options.json})
     (target,) = targets(options)
     with console.RunView() as view:
         measured = calibrating.calibrate(options, target, view.board(""), parsed.launches)
     path = calibrating.keep(measured, options.cache)
-    if options.json:
-        write_json(calibrating.as_json(measured), options.json)
-    if options.json != "-":
+    if not is_stdout(options.json):
         found = measured.found
         title = f"{target.device.title}: {measured.model} against itself, {found.n} launches of {found.launch_s:.2f} s"
         console.print_rows(title, HEADINGS, [row(one) for one in found.floors])
@@ -42,6 +42,8 @@ def calibrate(options: Options, parsed: argparse.Namespace) -> int:
     console.message(f"stored in {path}")
     for reason in measured.reasons:
         console.message(f"harness: a gate is not to be trusted here: {reason}")
+    if options.json is not None:
+        write_json(calibrating.as_json(measured), options.json)
     return EXIT_NOTHING_VALID if measured.reasons else EXIT_DONE
 
 

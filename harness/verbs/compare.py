@@ -4,7 +4,8 @@ may mean, and how a refusal is told; knows no formula."""
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,42 +30,45 @@ def compare(options: Options, parsed: argparse.Namespace) -> int:
 
     With --html also what is refused is a page: it says why. A name that is no run's is none.
     """
-    from harness import console, places
+    from harness import console
+    from harness.outcome.files import check, write_each
     from harness.outcome.pages.comparison import comparison_page, refused_page
 
-    for option, file in (("--markdown", parsed.markdown), ("--html", parsed.html)):
-        if file:
-            places.writable(file.absolute().parent, option)
+    check({"--markdown": parsed.markdown, "--html": parsed.html, "--json": options.json})
     names = (parsed.base, parsed.candidate, *parsed.more)
     _check_names(options, names)
     decision = _gate_of(parsed.gate, names) if parsed.gate else None
     try:
         found = _compared(options, names, parsed)
     except HarnessError as error:
-        if parsed.html:
-            write_page(refused_page(names, str(error), options.command), parsed.html)
+        if parsed.html is not None:
+            page = refused_page(names, str(error), options.command)
+            for text in write_each([partial(write_page, page, parsed.html)]):
+                console.message(f"harness: {text}")
         raise
-    if parsed.html:
-        write_page(comparison_page(found, options.command, decision), parsed.html)
-    _tell(found, parsed.markdown, options.json)
+    _tell(found, parsed, options.json, partial(comparison_page, found, options.command, decision))
     if all(one.ratio is None for pair in found for one in pair.comparisons):
         console.message("harness: no metric could be compared; the reasons stand above")
         return EXIT_NOTHING_VALID
     return EXIT_DONE
 
 
-def _tell(found: Sequence[Compared], markdown: Path | None, json: str | None) -> None:
-    """The files that were asked for, and the tables where stdout is not taken."""
+def _tell(found: Sequence[Compared], parsed: argparse.Namespace, json: str | None, page: Callable[[], str]) -> None:
+    """The tables where stdout is not taken, and every file that was asked for. StoreError of those that failed."""
     from harness.outcome.compared import comparisons_json, comparisons_markdown, print_comparison
-    from harness.outcome.files import write_text
+    from harness.outcome.files import is_stdout, write, write_all
 
-    if markdown:
-        write_text(comparisons_markdown(found), markdown, "--markdown")
-    if json:
-        write_json(comparisons_json(found), json)
-    if json != "-":
-        for one in found:
-            print_comparison(one)
+    told: list[Callable[[], None]] = []
+    if not any(is_stdout(file) for file in (parsed.markdown, parsed.html, json)):
+        told += [partial(print_comparison, one) for one in found]
+    if parsed.markdown is not None:
+        text = comparisons_markdown(found)
+        told.append(partial(write, text, parsed.markdown, "another file with --markdown"))
+    if json is not None:
+        told.append(partial(write_json, comparisons_json(found), json))
+    if parsed.html is not None:
+        told.append(lambda: write_page(page(), parsed.html))
+    write_all(told)
 
 
 def _compared(options: Options, names: Sequence[str], parsed: argparse.Namespace) -> list[Compared]:

@@ -4,30 +4,33 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import replace
-from pathlib import Path
+from functools import partial
 
-from harness.errors import EXIT_DONE, EXIT_NOTHING_VALID, UsageError
+from harness.errors import EXIT_DONE, EXIT_NOTHING_VALID, EXIT_REGRESSION, EXIT_USAGE, UsageError
 from harness.options import Options
-from harness.verbs.output import write_page
+from harness.verbs.output import write_json, write_page
 
 
 def gate(options: Options, parsed: argparse.Namespace) -> int:
-    """0 pass or improvement, 1 regression, 3 inconclusive or invalid; a policy may let an inconclusive gate pass."""
-    from harness import console, outcome, places
+    """0 pass or improvement, 1 regression, 3 inconclusive or invalid; a policy may let an inconclusive gate pass.
+
+    A file that cannot be written costs neither the verdict, which is printed first, nor the other files: a regression
+    stays 1, anything else is then 2.
+    """
+    from harness import console, outcome
     from harness.gating import verdict
     from harness.gating.gate import Request
     from harness.gating.gate import gate as judge
     from harness.model.policy import DEFAULT, load_policy
+    from harness.outcome.files import check, is_stdout, write_each
+    from harness.outcome.gate_json import gate_json
     from harness.outcome.pages.gate import gate_page
 
     policy = load_policy(parsed.policy) if parsed.policy else DEFAULT
     if options.budget_s is not None:
         policy = replace(policy, budget_s=options.budget_s)
-    files = {"--junit": parsed.junit, "--markdown": parsed.markdown, "--html": parsed.html}
-    files["--json"] = Path(options.json) if options.json and options.json != "-" else None
-    for option, file in files.items():  # said now, and not when everything was measured
-        if file is not None:
-            places.writable(file.absolute().parent, option)
+    files = {"--junit": parsed.junit, "--markdown": parsed.markdown, "--html": parsed.html, "--json": options.json}
+    check(files)
     if options.download and not parsed.suite:
         raise UsageError("--download fetches a suite's images: name the suite")
     request = Request(
@@ -37,13 +40,20 @@ def gate(options: Options, parsed: argparse.Namespace) -> int:
     with console.RunView() as view:
         result = judge(request, options, view.board(""))
     passes = policy.inconclusive == "passes"
-    outcome.write(result, junit=parsed.junit, markdown=parsed.markdown, json=options.json, passes=passes)
-    if parsed.html:
-        write_page(gate_page(result, policy, options.command), parsed.html)
-    outcome.tell_github(result, options.github_summary, passes=passes)
-    if options.json != "-":
-        outcome.print_gate(result, passes=passes)
-    return verdict.exit_code(result, policy)
+    told = (
+        [] if any(is_stdout(file) for file in files.values()) else [partial(outcome.print_gate, result, passes=passes)]
+    )
+    told += outcome.texts(result, parsed.junit, parsed.markdown, passes=passes)
+    if options.json is not None:
+        told.append(partial(write_json, gate_json(result, passes=passes), options.json))
+    if parsed.html is not None:
+        told.append(lambda: write_page(gate_page(result, policy, options.command), parsed.html))
+    told.append(partial(outcome.tell_github, result, options.github_summary, passes=passes))
+    failed = write_each(told)
+    for text in failed:
+        console.message(f"harness: {text}")
+    code = verdict.exit_code(result, policy)
+    return EXIT_USAGE if failed and code != EXIT_REGRESSION else code
 
 
 def baseline(options: Options, parsed: argparse.Namespace) -> int:
@@ -68,13 +78,14 @@ def baseline(options: Options, parsed: argparse.Namespace) -> int:
 def _bless(options: Options, parsed: argparse.Namespace) -> int:
     from harness import console
     from harness.analysis.gate.stored import FEWEST_SESSIONS
-    from harness.gating import blessed
+    from harness.gating import blessed, runs
     from harness.store import store
 
-    stored = store.read(store.find_run(options.results, parsed.run))
+    stored = store.read(runs.find_run(options.results, parsed.run))
     made = blessed.bless(stored, options.results, parsed.name, counts=parsed.counts)
     path = blessed.write(made, options.results)
     console.plain(str(path))
+    console.message(f"blessed: run {stored.run.id}")
     left_out = len(stored.run.plan.cases) - len(made.cells)
     if left_out:
         console.message(f"{left_out} of {len(stored.run.plan.cases)} cases are left out: they are not valid")

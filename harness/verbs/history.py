@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,24 +20,28 @@ DEFAULT_METRIC = "latency_p50_s"
 
 def history(options: Options, parsed: argparse.Namespace) -> int:
     """3 where no run holds the metric."""
-    from harness import console, places
+    from harness import console
     from harness.analysis.history import history as make_history
+    from harness.outcome.files import check, is_stdout, write_all
     from harness.outcome.pages.history import history_page
     from harness.outcome.past import history_json, print_history
 
-    if parsed.html:
-        places.writable(parsed.html.absolute().parent, "--html")
+    check({"--html": parsed.html, "--json": options.json})
     metrics = tuple(dict.fromkeys(parsed.metric)) or (DEFAULT_METRIC,)
     runs = _runs(options, parsed)
     found = make_history(runs, metrics, options.variants, parsed.reference, parsed.margin)
     told = " ".join((*metrics, *(("of", *options.variants) if options.variants else ())))
     nothing = f"none of {len(runs)} runs holds {told} in a valid case, so there is no history"
-    if parsed.html:
-        write_page(history_page(found, options.command, "" if found.series else nothing), parsed.html)
-    if options.json:
-        write_json(history_json(found), options.json)
-    if options.json != "-":
-        print_history(found)
+    outputs: list[Callable[[], None]] = []
+    if not is_stdout(options.json) and not is_stdout(parsed.html):
+        outputs.append(lambda: print_history(found))
+    if parsed.html is not None:
+        outputs.append(
+            lambda: write_page(history_page(found, options.command, "" if found.series else nothing), parsed.html)
+        )
+    if options.json is not None:
+        outputs.append(partial(write_json, history_json(found), options.json))
+    write_all(outputs)
     if not found.series:
         console.message(f"harness: {nothing}")
         return EXIT_NOTHING_VALID

@@ -26,11 +26,11 @@ def _import_log(options: Options, kind: str, file: Path) -> int:
     from harness import console
     from harness.logs.log import summary
     from harness.logs.reading import read
+    from harness.outcome.files import check, is_stdout
 
+    check({"--json": options.json})
     found = summary(read(kind, file))
-    if options.json:
-        write_json(found, options.json)
-    if options.json != "-":
+    if not is_stdout(options.json):
         rows = [(name, *(_shown(fact) for fact in facts.values())) for name, facts in found["channels"].items()]
         headings = ("channel", "unit", "kind", "readings", "missing", "first", "last")
         console.print_rows(f"{file}: {found['lines']} lines of {kind}", headings, rows)
@@ -40,8 +40,9 @@ def _import_log(options: Options, kind: str, file: Path) -> int:
         console.message(f"{len(unknown)} unknown tokens were left out: {some}")
     if not found["channels"]:
         console.message(f"harness: {file} holds nothing of {kind}: is it a log of another kind?")
-        return EXIT_NOTHING_VALID
-    return EXIT_DONE
+    if options.json is not None:
+        write_json(found, options.json)
+    return EXIT_DONE if found["channels"] else EXIT_NOTHING_VALID
 
 
 def _import_result(options: Options, kind: str, files: list[Path]) -> int:
@@ -49,12 +50,12 @@ def _import_result(options: Options, kind: str, files: list[Path]) -> int:
     from harness.foreign.reading import read
     from harness.foreign.result import names, processes, result_json
     from harness.model.metrics import REGISTRY
+    from harness.outcome.files import check, is_stdout
     from harness.outcome.ranking import value
 
+    check({"--json": options.json})
     found = read(kind, files)
-    if options.json:
-        write_json(result_json(found), options.json)
-    if options.json != "-":
+    if not is_stdout(options.json):
         rows = []
         for name in names(found):
             own = processes(found, name)
@@ -69,6 +70,8 @@ def _import_result(options: Options, kind: str, files: list[Path]) -> int:
         console.message(f"{label}: {text}")
     for text in (*found.notes, *(f"it lacks: {lack}" for lack in found.lacks)):
         console.message(text)
+    if options.json is not None:
+        write_json(result_json(found), options.json)
     return EXIT_DONE
 
 

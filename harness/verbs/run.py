@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import shlex
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -35,12 +35,15 @@ def plan(options: Options, _parsed: argparse.Namespace) -> int:
 
 def _plan(target: Target, options: Options) -> int:
     from harness import console, planning
+    from harness.outcome.files import check, is_stdout
 
+    check({"--json": _json_of(options, target.device.name)})
     planned = planning.plan_run(options, target)
-    if options.json:
-        write_json(planning.plan_json(planned.plan), _json_of(options, target.device.name))
-    if options.json != "-":
+    if not is_stdout(options.json):
         console.print_plan(planned.plan)
+    json = _json_of(options, target.device.name)
+    if json is not None:
+        write_json(planning.plan_json(planned.plan), json)
     return EXIT_DONE
 
 
@@ -50,13 +53,14 @@ def run(options: Options, _parsed: argparse.Namespace) -> int:
     3 where no case of a device came out better than invalid; of several devices the highest code counts, as every one
     of them was asked for.
     """
-    from harness import console, fleet, places, planning, registry
+    from harness import console, fleet, planning, registry
+    from harness.outcome.files import check, check_folder
 
     _check_several(options)
-    if options.json and options.json != "-":
-        places.writable(Path(options.json).absolute().parent, "--json")
+    for name in options.devices:
+        check({"--json": _json_of(options, name)})
     if options.report:
-        places.writable(options.report, "--report")
+        check_folder(options.report, "--report")
     targets = registry.targets(options)
     with console.RunView() as view:
         if len(targets) == 1:
@@ -102,8 +106,12 @@ def without_devices(command: Sequence[str], done: Collection[str]) -> list[str]:
 
 
 def _check_several(options: Options) -> None:
-    if len(options.devices) > 1 and options.json == "-":
-        raise UsageError("--json - holds one summary, and there are several devices: name a file, it gets one each")
+    from harness.outcome.files import is_file
+
+    if len(options.devices) > 1 and options.json is not None and not is_file(options.json):
+        raise UsageError(
+            f"--json {options.json} holds one summary, and there are several devices: name a file, it gets one each"
+        )
     if len(options.devices) > 1 and options.power_log:
         raise UsageError("--power-log is of one board: attach it afterwards, `harness report RUN --power-log FILE`")
 
@@ -111,6 +119,7 @@ def _check_several(options: Options) -> None:
 def _conclude(outcome: Outcome, options: Options) -> int:
     """Print what was measured on a board; why nothing was is said already."""
     from harness import attachments, console, stages
+    from harness.outcome.files import is_stdout, write_all
     from harness.report.summary import summary_json
 
     name, folder = outcome.target.device.name, outcome.folder
@@ -123,23 +132,24 @@ def _conclude(outcome: Outcome, options: Options) -> int:
             later = f"`harness report {folder.name} --power-log FILE` attaches a log to it"
             raise UsageError(f"{error}; the run itself is stored, and {later}") from None
     result, records = stages.conclude(folder)
-    if options.json:
-        write_json(summary_json(result), _json_of(options, name))
-    if options.json != "-":
-        console.print_result(result)
-    if options.report:
-        console.plain(str(write_report(result, records, "html", options.report)))
-    console.message(f"stored in {folder}; its report: harness report {folder.name}")
+    json = _json_of(options, name)
+    told: list[Callable[[], None]] = [] if is_stdout(json) else [partial(console.print_result, result)]
+    if json is not None:
+        told.append(partial(write_json, summary_json(result), json))
+    out = options.report
+    if out:
+        told.append(lambda: console.plain(str(write_report(result, records, "html", out))))
+    told.append(partial(console.message, f"stored in {folder}; its report: harness report {folder.name}"))
+    write_all(told)
     if all(case.verdict == "invalid" for case in result.cases):
         console.message("harness: nothing valid was measured; the reasons stand above")
         return EXIT_NOTHING_VALID
     return EXIT_DONE
 
 
-def _json_of(options: Options, device: str) -> str:
-    """The file of --json; of several devices each has its own, NAME-DEVICE.json."""
-    assert options.json is not None  # noqa: S101  # its caller asked
-    if len(options.devices) == 1:
+def _json_of(options: Options, device: str) -> str | None:
+    """The file of --json, if any; of several devices each has its own, NAME-DEVICE.json."""
+    if options.json is None or len(options.devices) == 1:
         return options.json
     path = Path(options.json)
     return str(path.with_name(f"{path.stem}-{device}{path.suffix}"))

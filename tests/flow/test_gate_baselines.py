@@ -79,6 +79,10 @@ def newest_slow(history: Path) -> str:
     return runs_of(history)[-1].name
 
 
+def first_slow(history: Path) -> str:
+    return runs_of(history)[-2].name
+
+
 def newest_same(history: Path) -> str:
     return runs_of(history)[SESSIONS - 1].name
 
@@ -123,24 +127,63 @@ def test_a_session_like_those_kept_passes(history: Path) -> None:
 
 
 def test_a_slower_session_is_a_regression_that_a_second_one_confirms(history: Path) -> None:
-    answer = gate(history, "--baseline", "floor", "--json", "-")
+    answer = gate(history, "--baseline", "floor", "--candidate", first_slow(history), "--json", "-")
     assert answer.code == 1, answer.err
     told = json.loads(answer.out)
-    assert told["candidate"] == f"run {newest_slow(history)}"
     (median,) = [one for one in told["decisions"] if one["metric"] == "latency_p50_s"]
     assert median["confirmed"] is True
     assert median["change"] == pytest.approx(0.10, abs=0.01)
 
 
-def test_without_a_second_session_nothing_is_confirmed(history: Path, tmp_path: Path) -> None:
-    shutil.copytree(history / "store" / newest_slow(history), tmp_path / "store" / newest_slow(history))
-    answer = gate(tmp_path, "--baseline", history / "baselines/floor.json", "--candidate", "last")
+def test_an_older_session_confirms_nothing(history: Path) -> None:
+    """The newest run is as slow as the one before it, which was there when nobody had raised an alarm."""
+    answer = gate(history, "--baseline", "floor", "--json", "-")
+    told = json.loads(answer.out)
+    assert (answer.code, told["candidate"]) == (3, f"run {newest_slow(history)}")
+    (median,) = [one for one in told["decisions"] if one["metric"] == "latency_p50_s"]
+    assert (median["outcome"], median["confirmed"]) == ("inconclusive", False)
+    said = "run it again: a second session is needed to confirm, measured after this one"
+    within(median["reason"], [said, f"--candidate {newest_slow(history)}"])
+
+
+def test_a_session_that_was_begun_before_the_candidate_ended_confirms_nothing(history: Path, tmp_path: Path) -> None:
+    """As of an interrupted run that was gone on with after a younger one."""
+    for name in (first_slow(history), newest_slow(history)):
+        shutil.copytree(history / "store" / name, tmp_path / "store" / name)
+    given = "--baseline", history / "baselines/floor.json", "--candidate", first_slow(history)
+    assert gate(tmp_path, *given).code == 1
+    for path in (tmp_path / "store" / first_slow(history)).glob("trials/*performance-2/trial.json"):
+        path.write_text(json.dumps({**json.loads(path.read_text()), "started_utc": "2999-01-01T00:00:00Z"}))
+    answer = gate(tmp_path, *given)
     assert answer.code == 3
-    within(answer.out, ["inconclusive", "no second session of the candidate is there to confirm it"])
+    within(answer.out, ["inconclusive", "a second session is needed to confirm"])
+
+
+def test_a_session_of_the_noise_floor_confirms_nothing(history: Path, tmp_path: Path) -> None:
+    """Of the same model, where the file was made to say that all sessions were 10 % faster."""
+    known = [run.name for run in runs_of(history)]
+
+    def faster(told: dict[str, Any]) -> None:
+        for kept in told["cells"][0]["metrics"]:
+            kept["sessions"] = [value * 0.9 for value in kept["sessions"]]
+
+    def unknown(told: dict[str, Any]) -> None:
+        faster(told)
+        told["cells"][0]["sessions"][9:] = ["another", "machine's"]
+
+    path = edited(history, tmp_path, faster)
+    answer = gate(history, "--baseline", path, "--candidate", known[3])
+    assert answer.code == 3
+    within(answer.out, ["inconclusive", "a second session is needed to confirm"])
+    path = edited(history, tmp_path, unknown)
+    answer = gate(history, "--baseline", path, "--candidate", known[3])
+    assert answer.code == 1
 
 
 def test_a_run_is_a_baseline_with_all_sessions_of_the_store(history: Path) -> None:
-    answer = gate(history, "--baseline", runs_of(history)[0].name, "--json", "-")
+    answer = gate(
+        history, "--baseline", runs_of(history)[0].name, "--candidate", first_slow(history), "--json", "-"
+    )
     assert (answer.code, json.loads(answer.out)["design"]) == (1, "stored")
 
 
@@ -177,6 +220,59 @@ def test_other_software_is_another_machine(history: Path, tmp_path: Path) -> Non
     answer = gate(history, "--baseline", edited(history, tmp_path, updated))
     assert answer.code == 2
     within(answer.err, ["kernel: 2.6.32 in the baseline"])
+
+
+@pytest.mark.parametrize("of", ["machine", "software"])
+def test_a_baseline_that_tells_nothing_of_its_machine_is_not_of_this_one(
+    history: Path, tmp_path: Path, of: str
+) -> None:
+    path = edited(history, tmp_path, lambda told: told["cells"][0]["fingerprint"].update({of: {}}))
+    answer = gate(history, "--baseline", path)
+    assert answer.code == 2
+    within(answer.err, ["or does not tell it", f"small: {of}: not known in the baseline", "--allow-different"])
+    for candidate in (first_slow(history), newest_same(history)):  # neither a regression nor a pass
+        answer = gate(history, "--baseline", path, "--candidate", candidate, "--allow-different")
+        assert answer.code == 3
+        within(answer.out, ["inconclusive", "or does not tell it"])
+
+
+def test_a_label_that_only_one_side_tells_is_not_known_to_be_the_same(history: Path, tmp_path: Path) -> None:
+    def less(told: dict[str, Any]) -> None:
+        del told["cells"][0]["fingerprint"]["software"]["kernel"]
+
+    answer = gate(history, "--baseline", edited(history, tmp_path, less))
+    assert answer.code == 2
+    within(answer.err, ["small: kernel: not known in the baseline, "])
+
+
+def test_a_run_is_not_counted_against_itself(history: Path) -> None:
+    name = runs_of(history)[0].name
+    for baseline in ("floor", name):
+        answer = gate(history, "--baseline", baseline, "--candidate", name, "--design", "counted")
+        assert answer.code == 2
+        within(answer.err, [f"the candidate is the baseline itself (run {name})"])
+
+
+def test_the_last_run_is_none_that_a_gate_made(tmp_path: Path) -> None:
+    """One of a paired gate holds duets, one of a counted gate launches too short to time."""
+    path = suite(tmp_path / "now", {"small": model()})
+    old = suite(tmp_path / "old", {"small": model()})
+    gate(tmp_path, path, "--baseline", old)
+    answer = invoke(tmp_path, "baseline", "bless", "last")
+    assert answer.code == 2
+    within(answer.err, ["the only run in", "is of gates", "`harness run`"])
+    gate_side.run(tmp_path, path)
+    gate_side.run(tmp_path, path)
+    known = [run.name for run in runs_of(tmp_path)]
+    gate(tmp_path, path, "--baseline", old)
+    gate(tmp_path, path, "--baseline", old, "--design", "counted")
+    assert len(runs_of(tmp_path)) == 5
+    answer = invoke(tmp_path, "baseline", "bless", "last", "--name", "newest")
+    assert (answer.code, json.loads((tmp_path / "baselines/newest.json").read_text())["run"]) == (0, known[2])
+    within(answer.err, [f"blessed: run {known[2]}"])
+    for candidate in ((), ("--candidate", "last")):
+        answer = gate(tmp_path, "--baseline", known[1], *candidate, "--design", "stored", "--json", "-")
+        assert json.loads(answer.out)["candidate"] == f"run {known[2]}", answer.err
 
 
 def test_counts_of_stored_runs_are_compared_without_any_time(history: Path) -> None:

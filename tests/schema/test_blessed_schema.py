@@ -12,9 +12,9 @@ import pytest
 from harness.errors import NothingMeasured, UsageError
 from harness.gating import blessed, counted
 from harness.model.baseline import Baseline, BlessedCell, Fingerprint, Kept
-from harness.model.case import Accuracy, ArtifactFacts, Case, Settings, Signature
+from harness.model.case import Accuracy, ArtifactFacts, Case, Part, Settings, Signature
 from harness.places import builtin, checkout
-from tests.support.host_side import environment, plan, stored, trial
+from tests.support.host_side import environment, facts, plan, stored, trial
 
 jsonschema = pytest.importorskip("jsonschema")
 FROZEN = Path(__file__).parent / "baseline-1.json"
@@ -62,6 +62,14 @@ def test_the_frozen_file_fits_and_keeps_its_numbers() -> None:
 def test_it_is_written_again_as_it_was(tmp_path: Path) -> None:
     written = blessed.write(blessed.read(FROZEN), tmp_path / "store")
     assert json.loads(written.read_text("utf-8")) == json.loads(FROZEN.read_text("utf-8"))
+
+
+def test_what_a_file_holds_is_not_kept_and_not_written(tmp_path: Path) -> None:
+    trials = [trial([0.001 + 1e-6 * n] * 70, launch=n, environment=environment()) for n in range(3)]
+    parts = facts(composition=(Part("graph", 1000),))
+    made = blessed.bless(stored(trials, plan(launches=3, artifact=parts)), tmp_path, "now")
+    assert "composition" not in blessed.write(made, tmp_path / "store").read_text("utf-8")
+    assert made == blessed.read(tmp_path / "baselines/now.json")
 
 
 def test_what_is_blessed_now_fits(tmp_path: Path) -> None:

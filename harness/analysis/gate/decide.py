@@ -23,6 +23,8 @@ from harness.model.gate import FEWEST_LAUNCHES, Outcome, Policy, Rule
 
 LEAST_ERROR = 1e-6  # of the mean effect: figures such as memory may not vary at all (statistics.md, 4.6)
 MOST_LAUNCHES = 60
+# A slowdown above this, relative, is no promise to anyone; and a logarithm above this is no number when it is undone.
+MOST_DETECTABLE, MOST_LOG = 10.0, 700.0
 # Relative differences below this are rounding, not noise: no real clock repeats a ratio this exactly.
 ROUNDING = 1e-9
 # Of a detectable change: no one reads more digits; and points by which a power is then known to 0.0005.
@@ -104,9 +106,14 @@ def p_above(found: Bounds, count: int, threshold: float) -> float:
     return float(stdtr(count - 1, -(found.mean - threshold) / found.error))
 
 
-def detectable(sigma: float, count: int, rule: Rule, levels: Levels, power: float = 0.95) -> float:
+def relative(log: float) -> float | None:
+    """A logarithm of a ratio as a relative change; None of one that is too large for any number."""
+    return math.expm1(log) if log < MOST_LOG else None
+
+
+def detectable(sigma: float, count: int, rule: Rule, levels: Levels, power: float = 0.95) -> float | None:
     """The smallest slowdown, relative, that a look at `count` launches of noise `sigma` (log) finds with that power,
-    and that the fresh launches show again, where they are asked.
+    and that the fresh launches show again, where they are asked; None where it is above +1000 %.
 
     By the noncentral t. The sum of two quantiles that statistics.md, 4.4, has instead forgets that the noise is itself
     estimated: what it promises with 95 % at 6 launches and 20 metrics is found in about 90 % of the looks.
@@ -115,31 +122,36 @@ def detectable(sigma: float, count: int, rule: Rule, levels: Levels, power: floa
     if levels.fresh:
         steps.append((math.sqrt(levels.fresh), t_above(levels.again, levels.fresh - 1), levels.fresh - 1))
     least = LEAST_ERROR * math.sqrt(count)
-    return math.expm1(math.log1p(rule.tolerance) + distance_found(steps, power) * max(sigma, least))
+    return smallest_found(rule, steps, max(sigma, least), power)
 
 
-def distance_found(steps: Sequence[tuple[float, float, int]], power: float = 0.95) -> float:
-    """How far above the tolerance, in standard deviations of one value, something must be for every step to find it
-    with that power in all. A step: the deviation over the error of what it looks at, the t it has to exceed, and its
-    degrees of freedom. Steps are independent, so their powers multiply."""
+def smallest_found(
+    rule: Rule, steps: Sequence[tuple[float, float, int]], spread: float, power: float = 0.95
+) -> float | None:
+    """The smallest slowdown, relative, that every step finds, with that power in all; None where it is above +1000 %.
+
+    spread: standard deviation of one value (log). A step: that deviation over the error of what it looks at, the t it
+    has to exceed, and its degrees of freedom. Steps are independent, so their powers multiply."""
 
     def found(distance: float) -> float:
         return math.prod(_power(distance * scale, t, freedom) for scale, t, freedom in steps)
 
-    least, enough = 0.0, 1.0
-    while found(enough) < power:
-        least, enough = enough, 2 * enough
+    # How far above the tolerance it must be, in standard deviations of one value.
+    least, enough = 0.0, (math.log1p(MOST_DETECTABLE) - math.log1p(rule.tolerance)) / spread
+    if not found(enough) >= power:
+        return None
     while enough - least > PRECISION * enough:
         middle = (least + enough) / 2
         least, enough = (least, middle) if found(middle) >= power else (middle, enough)
-    return enough
+    return math.expm1(math.log1p(rule.tolerance) + enough * spread)
 
 
 def launches_needed(sigma: float, rule: Rule, levels: Levels, power: float = 0.95) -> int | None:
     """The fewest launches of a look, from 6, after which a slowdown of the limit is detectable; None above 60, and
     where so few fresh launches as are asked would not show it again."""
     for count in range(6, MOST_LAUNCHES + 1):
-        if detectable(sigma, count, rule, levels, power) <= rule.limit:
+        smallest = detectable(sigma, count, rule, levels, power)
+        if smallest is not None and smallest <= rule.limit:
             return count
     return None
 

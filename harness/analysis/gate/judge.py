@@ -18,6 +18,8 @@ from harness.model.gate import Decision, Outcome, Rule
 from harness.model.metrics import REGISTRY
 from harness.model.policy import widened
 
+# A larger change, relative, is no figure to read.
+MOST_SHOWN = 1e4
 TAILS = (*(name for name in QUANTILES if name != FLOOR), MEAN)
 
 
@@ -74,7 +76,7 @@ def _with_evidence(one: Decision, still: Decision | None, launches: Sequence[Lau
         said = floor_moved([launch.get(FLOOR) for launch in launches], math.log1p(one.change or 0.0))
         return replace(one, reason=f"{one.reason}; {said}") if said else one
     if one.metric in TAILS and still is not None:
-        said = f"in the tail only: the median moved by {_percent(still.change)} (at most {_percent(still.high)})"
+        said = f"in the tail only: the median moved by {percent(still.change)} (at most {percent(still.high)})"
         return replace(one, tail_only=True, reason=f"{one.reason}; {said}")
     return one
 
@@ -85,7 +87,7 @@ def floor_moved(floors: Sequence[Effect | Absent | None], median: float) -> str:
     if len(logs) < 3 or len(logs) < len(floors):
         return ""
     found = decide.bounds(logs, 0.025, 0.025)
-    moved = _percent(math.expm1(float(found.mean)))
+    moved = percent(decide.relative(float(found.mean)))
     if found.low > median / 2:
         return f"the floor (p10) moved by {moved} too: more work in every inference"
     if found.high < median / 2:
@@ -96,7 +98,7 @@ def floor_moved(floors: Sequence[Effect | Absent | None], median: float) -> str:
 def _decision(cell: str, rule: Rule, logs: tuple[float, ...], levels: Levels, values: tuple[float, float]) -> Decision:
     found = decide.bounds(np.asarray(logs, np.float64), levels.first, levels.missed)
     outcome, count = decide.outcome_of(found, rule), len(logs)
-    change, low, high = (math.expm1(float(one)) for one in (found.mean, found.low, found.high))
+    change, low, high = (decide.relative(float(one)) for one in (found.mean, found.low, found.high))
     sigma = float(np.std(logs, ddof=1))
     smallest = decide.detectable(sigma, count, rule, levels)
     p = decide.p_above(found, count, math.log1p(rule.tolerance))
@@ -106,26 +108,32 @@ def _decision(cell: str, rule: Rule, logs: tuple[float, ...], levels: Levels, va
     return Decision(cell, rule.metric, outcome, count, reason, change, low, high, p, smallest, *values, effects=logs)
 
 
-def _reason(outcome: Outcome, rule: Rule, launches: tuple[int, int], numbers: tuple[float, float, float, float]) -> str:
+def _reason(outcome: Outcome, rule: Rule, launches: tuple[int, int], numbers: tuple[float | None, ...]) -> str:
     """launches: of this look, and fresh ones that a regression would have to show itself in again."""
     (count, fresh), (change, low, high, smallest) = launches, numbers
-    worse = f"is {abs(change) * 100:.1f} % {'worse' if change >= 0 else 'better'}"
+    worse = f"is {percent(change).lstrip('+-')} {'better' if change is not None and change < 0 else 'worse'}"
     tolerance, limit = f"the tolerance of {_share(rule.tolerance)}", f"the limit of {_share(rule.limit)}"
     if outcome == "regression":
-        return f"{worse}, at least {_percent(low)} over {count} launches, which is above {tolerance}"
+        return f"{worse}, at least {percent(low)} over {count} launches, which is above {tolerance}"
     if outcome == "improvement":
-        return f"{worse}, at least {abs(high) * 100:.1f} % over {count} launches"
+        return f"{worse}, at least {percent(high).lstrip('-')} over {count} launches"
     if outcome == "pass":
-        return f"{worse}, at most {_percent(high)} over {count} launches, which is below {limit}"
+        return f"{worse}, at most {percent(high)} over {count} launches, which is below {limit}"
     more = f" and {fresh} fresh ones" if fresh else ""
+    found = f"so many launches{more} find {percent(smallest)} here"
+    if smallest is None:
+        found = f"no slowdown up to {percent(decide.MOST_DETECTABLE)} is one that so few launches{more} could show"
     return (
-        f"{worse}, anything from {_percent(low)} to {_percent(high)} over {count} launches: neither above {tolerance} "
-        f"nor below {limit}; so many launches{more} find {_percent(smallest)} here"
+        f"{worse}, anything from {percent(low)} to {percent(high)} over {count} launches: neither above {tolerance} "
+        f"nor below {limit}; {found}"
     )
 
 
-def _percent(share: float | None) -> str:
-    return "nothing known" if share is None else f"{share * 100:+.1f} %"
+def percent(share: float | None) -> str:
+    """A relative change with its sign; None: one that is too large for a number."""
+    if share is None or share > MOST_SHOWN:
+        return f"more than {MOST_SHOWN * 100:+.0f} %"
+    return f"{share * 100:+.1f} %"
 
 
 def _share(share: float) -> str:

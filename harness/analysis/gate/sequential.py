@@ -20,7 +20,7 @@ from harness.analysis.gate import decide, judge
 from harness.analysis.gate.decide import Levels
 from harness.analysis.gate.effects import Effect, LaunchEffects
 from harness.errors import UsageError
-from harness.model.gate import FEWEST_LAUNCHES, Decision, Outcome, Policy, Rule, gravest
+from harness.model.gate import FEWEST_LAUNCHES, Decision, Policy, Rule
 from harness.model.metrics import REGISTRY
 from harness.model.policy import rules_of
 
@@ -87,23 +87,6 @@ def stop(gate: Gate, why: str) -> Gate:
 def decisions(gate: Gate) -> tuple[Decision, ...]:
     """Of all cells, with p as displayed."""
     return judge.displayed([one for cell in gate.cells for one in cell.latest])
-
-
-def concluded(gate: Gate) -> tuple[Outcome, str]:
-    """The outcome of the whole and the sentence that carries it. An alarm-only metric that is inconclusive holds
-    nothing up, and nothing judged at all is invalid."""
-    alarm_only = {(cell.name, rule.metric) for cell in gate.cells for rule in cell.rules if rule.only_alarms}
-    found = [
-        one for one in decisions(gate) if one.outcome != "inconclusive" or (one.cell, one.metric) not in alarm_only
-    ]
-    outcome = gravest(one.outcome for one in found)
-    if not found:
-        return outcome, "; ".join(notes(gate)) or "nothing was measured"
-    of_it = [one for one in found if one.outcome == outcome]
-    more = f" (and {len(of_it) - 1} more)" if len(of_it) > 1 else ""
-    if outcome == "pass":
-        return outcome, f"none of {len(found)} metrics is worse by its limit"
-    return outcome, f"{of_it[0].cell}: {of_it[0].reason}{more}"
 
 
 def notes(gate: Gate) -> tuple[str, ...]:
@@ -181,10 +164,13 @@ def _again(gate: Gate, cell: Cell, one: Decision, rule: Rule) -> Decision:
     found = [launch.get(rule.metric) for launch in cell.fresh]
     logs = [effect.log for effect in found if isinstance(effect, Effect)]
     count = len(found)
-    if len(logs) < count or decide.unusable(logs, REGISTRY[rule.metric].unit):
-        reason = f"{one.reason}; {count - len(logs)} of {count} fresh launches gave no effect to confirm it by"
+    why_not = decide.unusable(logs, REGISTRY[rule.metric].unit)
+    if len(logs) < count:
+        why_not = f"{count - len(logs)} of {count} gave no effect"
+    if why_not:
+        reason = f"{one.reason}; the fresh launches cannot confirm it: {why_not}"
         return replace(one, outcome="invalid", confirmed=False, tail_only=False, reason=reason)
-    mean = f"{sum(logs) / count * 100:+.1f} %"
+    mean = judge.percent(decide.relative(sum(logs) / count))
     if decide.confirms(logs, judge.margins(rule, cell.fresh), gate.levels.again):
         return replace(one, confirmed=True, reason=f"{one.reason}; {count} fresh launches show it again ({mean})")
     reason = f"{one.reason}; not reproduced by {count} fresh launches ({mean})"

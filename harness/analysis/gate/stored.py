@@ -24,6 +24,10 @@ from harness.model.metrics import REGISTRY
 from harness.model.policy import better, widened
 
 FEWEST_SESSIONS = 10
+# Beyond these, in any unit of a metric, a value was written by hand, and a limit made of it would overflow.
+_LEAST, _MOST = 1e-15, 2.0**63
+# Sessions of one case on one machine that differ by more are not of one.
+_WIDEST = 1000.0
 
 
 @dataclass(frozen=True)
@@ -54,7 +58,7 @@ def judge_session(cell: str, rule: Rule, kept: Kept, now: float, policy: Policy,
 
 
 def confirm_session(first: Decision, rule: Rule, kept: Kept, again: float, policy: Policy) -> Decision:
-    """What a second session, measured after the first raised an alarm, makes of it."""
+    """What a second session, measured after the first, makes of its alarm."""
     if first.outcome != "regression":
         raise ValueError(f"{first.cell}: nothing to confirm in a decision that is {first.outcome}")
     refused = _refused(kept, again, REGISTRY[rule.metric].unit)
@@ -93,7 +97,7 @@ def _against(cell: str, rule: Rule, kept: Kept, now: float, levels: Levels) -> D
     numbers = (math.expm1(change), math.expm1(low), math.expm1(high))
     # Both sessions meet the same kept ones: if one finds it the other is the likelier to, so this is the safe side.
     steps = [(1.0, decide.t_above(level, count - 1), count - 1) for level in (levels.first, levels.again)]
-    smallest = math.expm1(tolerance + decide.distance_found(steps) * spread)
+    smallest = decide.smallest_found(rule, steps, spread)
     return Decision(
         cell, rule.metric, outcome, count, reason, *numbers, None, smallest, float(np.median(kept.values)), now,
         effects=(change,),
@@ -107,9 +111,11 @@ def _refused(kept: Kept, now: float, unit: str) -> str:
         return f"the baseline is in {kept.unit}, to be compared in {unit}"
     if not kept.values:
         return "the baseline keeps no session of it"
-    bad: Sequence[float] = [value for value in (*kept.values, now) if not math.isfinite(value) or value <= 0]
+    bad: Sequence[float] = [value for value in (*kept.values, now) if not _LEAST <= value <= _MOST]
     if bad:
         return f"{bad[0]:g} is no measured value"
+    if max(kept.values) > _WIDEST * min(kept.values):
+        return f"the kept sessions are from {min(kept.values):g} to {max(kept.values):g}: no noise floor can be learned"
     if unit != "B" and len(kept.values) >= FEWEST_SESSIONS and max(kept.values) == min(kept.values):
         return f"all {len(kept.values)} kept sessions are exactly {kept.values[0]:g}: no noise floor can be learned"
     return ""

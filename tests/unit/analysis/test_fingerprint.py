@@ -34,5 +34,11 @@ def test_a_boot_changes_nothing_and_a_kernel_does() -> None:
     assert found == ("number of cores: 4 in the baseline, 8 now", "kernel: 6.1 in the baseline, 6.2 now")
 
 
-def test_what_only_one_side_told_is_no_difference() -> None:
-    assert differing(Fingerprint({"board": "a"}, {}), Fingerprint({}, {"kernel": "6.1"})) == ()
+def test_what_only_one_side_told_is_not_known_to_be_the_same() -> None:
+    assert differing(Fingerprint({"board": "a"}, {}), Fingerprint({}, {"kernel": "6.1"})) == (
+        "machine: not known now", "software: not known in the baseline",
+    )  # fmt: skip
+    more = Fingerprint({"board": "a", "memory": "8 GiB"}), Fingerprint({"board": "a", "boost": "on"})
+    assert differing(*more) == (
+        "memory: 8 GiB in the baseline, not known now", "boost: not known in the baseline, on now",
+    )  # fmt: skip

@@ -185,6 +185,14 @@ def test_an_invalid_case_is_left_out_with_its_reason() -> None:
     assert found.notes[0].startswith("run-01: small is invalid (")
 
 
+def test_a_run_that_cannot_be_analysed_is_left_out_with_a_note() -> None:
+    held = [stored(number, {"small": 1.0}, size=10**400 if number == 1 else 1000) for number in range(3)]
+    found = history(held, ["latency_p50_s", "model_size_bytes"])
+    assert [[point.run for point in one.points] for one in found.series] == [["run-00", "run-02"]] * 2
+    (note,) = found.notes
+    assert note.startswith("run-01 cannot be analysed and is left out (OverflowError: ")
+
+
 def test_a_metric_that_no_run_has_is_no_series_and_one_that_is_unknown_is_named() -> None:
     assert history(runs([1.0]), ["energy_per_inference_j"]).series == ()
     with pytest.raises(UnknownName, match="latency_p50_s"):
