@@ -220,7 +220,7 @@ def _compare_arguments(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--allow", action="append", default=[], metavar="NAME", help=allow_help)
     verb.add_argument("--allow-different", action="store_true", help="compare whatever differs, and say what does")
     verb.add_argument("--markdown", type=Path, metavar="FILE|-", help="write the tables as Markdown")
-    verb.add_argument("--html", type=Path, metavar="FILE|-", help="write it as a page; what is refused, too")
+    verb.add_argument("--html", type=Path, metavar="FILE", help="write it as a page; what is refused, too")
     gate_help = "show the decision of a gate between the two on the page: what `gate --json` wrote"
     verb.add_argument("--gate", type=Path, metavar="FILE", help=gate_help)
     verb.add_argument("--json", metavar="FILE|-", help="write harness.comparison/1 (- for stdout, instead of tables)")
@@ -248,7 +248,7 @@ def _gate_arguments(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--budget", type=seconds, metavar="SECONDS", help="for the whole gate (default: the policy's)")
     verb.add_argument("--junit", type=Path, metavar="FILE|-", help="write the outcome as JUnit XML")
     verb.add_argument("--markdown", type=Path, metavar="FILE|-", help="write it as Markdown, as for a pull request")
-    verb.add_argument("--html", type=Path, metavar="FILE|-", help="write it as a page")
+    verb.add_argument("--html", type=Path, metavar="FILE", help="write it as a page")
     verb.add_argument("--json", metavar="FILE|-", help="write harness.gate/1 (- for stdout, instead of the table)")
     different_help = "show figures of another machine too, without a verdict"
     verb.add_argument("--allow-different", action="store_true", help=different_help)
@@ -285,7 +285,7 @@ def _history_arguments(verb: argparse.ArgumentParser) -> None:
     reference_help = "divide by this variant's value of the same run: what slows down the whole machine cancels"
     verb.add_argument("--reference", default="", metavar="V", help=reference_help)
     verb.add_argument("--margin", type=share, metavar="SHARE", help="smaller moves are none (default: the metric's)")
-    verb.add_argument("--html", type=Path, metavar="FILE|-", help="write it as a page")
+    verb.add_argument("--html", type=Path, metavar="FILE", help="write it as a page")
     verb.add_argument("--json", metavar="FILE|-", help="write harness.history/1 (- for stdout, instead of tables)")
     _common_arguments(verb)
 

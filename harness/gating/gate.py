@@ -30,8 +30,8 @@ from harness.store.store import StoredRun
 @dataclass(frozen=True)
 class Request:
     """baseline, candidate: as of harness.gating.sides; no candidate: the suite as it is, or for design stored the
-    newest run that is no gate's. design: None for the best that is at hand. suite_named: a suite was given. allow_different: show figures
-    of another machine, without a verdict."""
+    newest run that no gate made. design: None for the best that is at hand. suite_named: a suite was given.
+    allow_different: show figures of another machine, without a verdict."""
 
     baseline: str
     candidate: str | None = None

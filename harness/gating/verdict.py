@@ -27,7 +27,7 @@ def sound(decisions: Sequence[Decision], rules: Rules) -> tuple[tuple[Decision, 
     for one in decisions:
         rule = rules.get((one.cell, one.metric))
         share = rule.least_change / one.baseline if rule is not None and one.baseline else 0.0
-        said = f"the policy's least_change of {one.metric} is {share * 100:.3g} % of its value"
+        said = f"the policy's least_change of {one.metric} is {share:.3g} times its value"
         if share > MOST_MARGIN:
             kept.append(replace(one, outcome="invalid", reason=f"{said}: nothing could be worse by so much"))
             continue

@@ -6,13 +6,14 @@ rules is the default list.
 
 from __future__ import annotations
 
+import difflib
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from harness.errors import UnknownName, UsageError, suggest
+from harness.errors import UnknownName, UsageError
 from harness.model.codec import Json, from_json, to_json
 from harness.model.gate import LEAST_CHANCE, MOST_CHANCE, Policy, Rule
 from harness.model.metrics import REGISTRY
@@ -94,8 +95,8 @@ def check_cells(policy: Policy, cells: Sequence[str], *, narrowed: bool = False)
                 continue
             said = f"the rule for {rule.metric} names {pattern!r}, and no cell here is called so"
             if not narrowed:
-                near = suggest(pattern.replace("*", ""), {cell.partition(" (")[0] for cell in cells})
-                raise UsageError(f"{said}; {near}")
+                near = difflib.get_close_matches(pattern.replace("*", ""), cells, n=1, cutoff=0.0)
+                raise UsageError(f"{said}; the nearest is {''.join(near) or 'none'}; here: {', '.join(cells)}")
             notes.append(f"{said}: only some variants were chosen")
     return tuple(notes)
 

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 
 from harness.model.gate import GateResult
-from harness.outcome.files import write
+from harness.outcome.files import Target, write
 from harness.outcome.github import tell_github
 from harness.outcome.junit import junit as gate_junit
 from harness.outcome.markdown import gate_markdown
@@ -20,7 +19,7 @@ __all__ = ["print_gate", "tell_github", "texts"]
 
 
 def texts(
-    result: GateResult, junit: Path | None, markdown: Path | None, *, passes: bool = False
+    result: GateResult, junit: Target | None, markdown: Target | None, *, passes: bool = False
 ) -> list[Callable[[], None]]:
     """What writes the texts that were asked for, each when it is called. passes: the policy lets an inconclusive gate
     pass."""

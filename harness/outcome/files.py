@@ -17,6 +17,8 @@ from harness import console, places
 from harness.errors import StoreError, UsageError
 
 STDOUT = "-"
+# The one option whose text does not go to stdout: what keeps commands from CI's log would change a page's style sheet.
+PAGE = "--html"
 Target = str | Path
 
 
@@ -38,12 +40,14 @@ def is_file(target: Target) -> bool:
 
 def check(files: Mapping[str, Target | None]) -> None:
     """Before anything is measured: targets by option, None where one is not asked for. UsageError where two are one,
-    where one is a folder; StoreError where one cannot be written."""
+    where one is a folder, where a page would go to stdout; StoreError where one cannot be written."""
     taken: dict[str, str] = {}
     for option, target in files.items():
         if target is None:
             continue
         place = STDOUT if is_stdout(target) else os.path.realpath(target)
+        if place == STDOUT and option == PAGE:
+            raise UsageError(f"{option} writes a page, which no terminal shows: name a file of its own")
         if place in taken:
             raise UsageError(f"{taken[place]} and {option} both name {target}: give each a file of its own")
         taken[place] = option

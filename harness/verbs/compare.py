@@ -59,7 +59,7 @@ def _tell(found: Sequence[Compared], parsed: argparse.Namespace, json: str | Non
     from harness.outcome.files import is_stdout, write, write_all
 
     told: list[Callable[[], None]] = []
-    if not any(is_stdout(file) for file in (parsed.markdown, parsed.html, json)):
+    if not is_stdout(parsed.markdown) and not is_stdout(json):
         told += [partial(print_comparison, one) for one in found]
     if parsed.markdown is not None:
         text = comparisons_markdown(found)

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from harness.errors import EXIT_DONE, EXIT_NOTHING_VALID, EXIT_REGRESSION, EXIT_USAGE, UsageError
 from harness.options import Options
 from harness.verbs.output import write_json, write_page
+
+if TYPE_CHECKING:
+    from harness.model.gate import GateResult, Policy
+    from harness.outcome.files import Target
 
 
 def gate(options: Options, parsed: argparse.Namespace) -> int:
@@ -17,19 +24,22 @@ def gate(options: Options, parsed: argparse.Namespace) -> int:
     A file that cannot be written costs neither the verdict, which is printed first, nor the other files: a regression
     stays 1, anything else is then 2.
     """
-    from harness import console, outcome
+    from harness import console
     from harness.gating import verdict
     from harness.gating.gate import Request
     from harness.gating.gate import gate as judge
     from harness.model.policy import DEFAULT, load_policy
-    from harness.outcome.files import check, is_stdout, write_each
-    from harness.outcome.gate_json import gate_json
-    from harness.outcome.pages.gate import gate_page
+    from harness.outcome.files import check
 
     policy = load_policy(parsed.policy) if parsed.policy else DEFAULT
     if options.budget_s is not None:
         policy = replace(policy, budget_s=options.budget_s)
-    files = {"--junit": parsed.junit, "--markdown": parsed.markdown, "--html": parsed.html, "--json": options.json}
+    files: dict[str, Target | None] = {
+        "--junit": parsed.junit,
+        "--markdown": parsed.markdown,
+        "--html": parsed.html,
+        "--json": options.json,
+    }
     check(files)
     if options.download and not parsed.suite:
         raise UsageError("--download fetches a suite's images: name the suite")
@@ -39,21 +49,31 @@ def gate(options: Options, parsed: argparse.Namespace) -> int:
     options = replace(options, shapes=tuple(parsed.input_shape))
     with console.RunView() as view:
         result = judge(request, options, view.board(""))
-    passes = policy.inconclusive == "passes"
-    told = (
-        [] if any(is_stdout(file) for file in files.values()) else [partial(outcome.print_gate, result, passes=passes)]
-    )
-    told += outcome.texts(result, parsed.junit, parsed.markdown, passes=passes)
-    if options.json is not None:
-        told.append(partial(write_json, gate_json(result, passes=passes), options.json))
-    if parsed.html is not None:
-        told.append(lambda: write_page(gate_page(result, policy, options.command), parsed.html))
-    told.append(partial(outcome.tell_github, result, options.github_summary, passes=passes))
-    failed = write_each(told)
+    failed = _tell(result, options, files, policy)
     for text in failed:
         console.message(f"harness: {text}")
     code = verdict.exit_code(result, policy)
     return EXIT_USAGE if failed and code != EXIT_REGRESSION else code
+
+
+def _tell(result: GateResult, options: Options, files: Mapping[str, Target | None], policy: Policy) -> tuple[str, ...]:
+    """The table first, where stdout is not taken, then every file by its option; returns what could not be written."""
+    from harness import outcome
+    from harness.outcome.files import is_stdout, write_each
+    from harness.outcome.gate_json import gate_json
+    from harness.outcome.pages.gate import gate_page
+
+    passes = policy.inconclusive == "passes"
+    told: list[Callable[[], None]] = []
+    if not any(is_stdout(file) for file in files.values()):
+        told.append(partial(outcome.print_gate, result, passes=passes))
+    told += outcome.texts(result, files["--junit"], files["--markdown"], passes=passes)
+    if (page := files["--html"]) is not None:
+        told.append(lambda: write_page(gate_page(result, policy, options.command), Path(page)))
+    if options.json is not None:
+        told.append(partial(write_json, gate_json(result, passes=passes), options.json))
+    told.append(partial(outcome.tell_github, result, options.github_summary, passes=passes))
+    return write_each(told)
 
 
 def baseline(options: Options, parsed: argparse.Namespace) -> int:

@@ -33,7 +33,7 @@ def history(options: Options, parsed: argparse.Namespace) -> int:
     told = " ".join((*metrics, *(("of", *options.variants) if options.variants else ())))
     nothing = f"none of {len(runs)} runs holds {told} in a valid case, so there is no history"
     outputs: list[Callable[[], None]] = []
-    if not is_stdout(options.json) and not is_stdout(parsed.html):
+    if not is_stdout(options.json):
         outputs.append(lambda: print_history(found))
     if parsed.html is not None:
         outputs.append(

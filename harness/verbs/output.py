@@ -31,11 +31,11 @@ def write_report(result: RunResult, records: Mapping[str, Record], form: str, ou
 
 def write_page(text: str, path: Path) -> None:
     """A page of a comparison, a gate or a history, and the index where one lies beside it. StoreError."""
-    from harness.outcome.files import is_stdout, write
+    from harness.outcome.files import write
     from harness.report import index
 
     write(text, path, "another file with --html")
-    if is_stdout(path) or not path.is_file():
+    if not path.is_file():  # a pipe
         return
     folder = path.absolute().parent
     if index.is_own(folder / index.NAME) or folder == SITE.absolute():

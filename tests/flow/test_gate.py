@@ -9,13 +9,16 @@ import pytest
 
 from harness.gating.gate import Request
 from harness.gating.gate import gate as judge
-from harness.model.gate import Policy, Rule
+from harness.model.gate import FEWEST_LAUNCHES, Policy, Rule
 from harness.options import Options
 from harness.store import store
 from tests.support import gate_side
 from tests.support.gate_side import gate, model, suite, within
 from tests.support.host_side import runs_of, store_of
 from tests.support.scripted_suite import write_device
+
+# Launches of the first look.
+FIRST = Policy.looks[0]
 
 
 @pytest.fixture(scope="module")
@@ -60,9 +63,9 @@ def test_the_same_model_passes_after_the_first_look(bench: Path) -> None:
     told = json.loads(answer.out)
     assert (told["design"], told["outcome"]) == ("paired", "pass")
     (median,) = [one for one in told["decisions"] if one["metric"] == "latency_p50_s"]
-    assert median["n"] == 6
+    assert median["n"] == FIRST
     assert abs(median["change"]) < 0.005
-    assert told["facts"]["launches"] == {"small": 6}
+    assert told["facts"]["launches"] == {"small": FIRST}
 
 
 def test_ten_per_cent_slower_is_a_regression_that_fresh_launches_confirm(bench: Path) -> None:
@@ -73,7 +76,7 @@ def test_ten_per_cent_slower_is_a_regression_that_fresh_launches_confirm(bench: 
     assert median["outcome"] == "regression"
     assert median["confirmed"] is True
     assert median["change"] == pytest.approx(0.10, abs=0.01)
-    assert told["facts"]["launches"] == {"small": 6 + Policy.confirm}
+    assert told["facts"]["launches"] == {"small": FIRST + Policy.confirm}
     assert told["facts"]["seed"] == 7
 
 
@@ -87,7 +90,7 @@ def test_every_launch_is_stored_with_its_partner_and_its_order(bench: Path) -> N
     for trial in run.trials:
         assert trial.mode == "paired"
         pairs.setdefault(trial.environment.facts["pair"], []).append(trial)
-    assert sorted(pairs) == [f"small {number}" for number in range(6)]
+    assert sorted(pairs) == [f"small {number}" for number in range(FIRST)]
     for one, other in pairs.values():
         assert {one.case.variant, other.case.variant} == {"small", "small@baseline"}
         assert one.arms == tuple("second" if arm == "first" else "first" for arm in other.arms)
@@ -152,9 +155,10 @@ def test_several_cells_share_the_error_and_the_slow_one_is_found(tmp_path: Path)
     told = json.loads(answer.out)
     p50 = {one["cell"]: one for one in told["decisions"] if one["metric"] == "latency_p50_s"}
     assert (p50["small"]["outcome"], p50["large"]["outcome"]) == ("pass", "regression")
-    assert told["facts"]["launches"] == {"small": 6, "large": 6 + Policy.confirm}
-    # alpha 1 % over 2 metrics and 3 looks, and a confirmation at 5 %: 0.01 / 6 / 0.05, but never above alpha itself.
-    assert told["facts"]["levels"]["first"] == pytest.approx(0.01)
+    assert told["facts"]["launches"] == {"small": FIRST, "large": FIRST + Policy.confirm}
+    # Over 2 metrics, all looks and the confirmation, but never above alpha itself.
+    shared = Policy.alpha / (2 * len(Policy.looks)) / Policy.confirm_alpha
+    assert told["facts"]["levels"]["first"] == pytest.approx(min(Policy.alpha, shared))
 
 
 def test_a_policy_for_one_cell_judges_that_one(tmp_path: Path) -> None:
@@ -167,6 +171,40 @@ def test_a_policy_for_one_cell_judges_that_one(tmp_path: Path) -> None:
     assert judged_cells == {"small"}
 
 
+def test_what_no_rule_could_judge_is_no_pass(bench: Path) -> None:
+    """10 % slower, and the only rule is about an energy that nothing here measures; the file's size is the same."""
+    rules = '[[rules]]\nmetric = "energy_per_inference_j"\nrequired = false\n'
+    answer = gate(bench, *sides(bench, "slow"), rules=f"looks = [3]\n{rules}")
+    assert answer.code == 3
+    within(answer.out, ["invalid", "no rule of the policy came to a decision: energy_per_inference_j is not judged"])
+    within(answer.err, ["small: no rule of the policy is about its time"])
+
+
+def test_alarms_alone_that_stay_unclear_are_no_pass(tmp_path: Path) -> None:
+    suite(tmp_path / "old", {"small": model(jitter=0.2)})
+    alarms = f"{gate_side.P50_ALONE}only_alarms = true\nrequired = false\n"
+    answer = gate(tmp_path, *sides(tmp_path, "old"), rules=f"looks = [3]\nalpha = 0.001\nbeta = 0.001\n{alarms}")
+    assert answer.code == 3
+    within(answer.out, ["no rule of the policy came to a decision: latency_p50_s is inconclusive, and may only alarm"])
+
+
+def test_margins_that_let_nearly_everything_pass_are_said_in_every_output(bench: Path) -> None:
+    files = bench / "junit.xml", bench / "gate.md"
+    rules = f"looks = [3]\n{gate_side.P50_ALONE}limit = 2\n"
+    answer = gate(bench, *sides(bench, "slow"), "--junit", files[0], "--markdown", files[1], rules=rules)
+    for text in (answer.err, *(file.read_text() for file in files)):
+        within(text, ["of all cells become worse by up to 200 %"])
+
+
+def test_errors_too_rare_for_so_few_launches_give_a_sentence(tmp_path: Path) -> None:
+    """As many digits as anyone could ask for, and no overflow."""
+    suite(tmp_path / "old", {"small": model(jitter=0.2)})
+    rules = f"looks = [3]\nconfirm = 0\nalpha = 1e-6\nbeta = 1e-6\n{gate_side.P50_ALONE}"
+    answer = gate(tmp_path, *sides(tmp_path, "old"), rules=rules)
+    assert answer.code == 3
+    within(answer.out, ["no slowdown up to +1000.0 % is one that so few launches could show"])
+
+
 def test_the_budget_ends_it_and_says_so(bench: Path, tmp_path: Path) -> None:
     """A clock that moves a second each time it is read: the fourth launch would not end in time."""
     ticks = iter(range(10_000))
@@ -176,7 +214,7 @@ def test_the_budget_ends_it_and_says_so(bench: Path, tmp_path: Path) -> None:
     )  # fmt: skip
     watcher = Quiet()
     result = judge(request, options(tmp_path), watcher, clock=lambda: float(next(ticks)))
-    assert 3 <= result.facts["launches"]["small"] < 6
+    assert FEWEST_LAUNCHES <= result.facts["launches"]["small"] < FIRST
     assert "measuring ended early: the budget of 14 s was spent" in result.notes
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from harness.model.gate import Policy
 from tests.support import gate_side
 from tests.support.gate_side import gate, model, suite, within
 from tests.support.host_side import Answer, invoke, runs_of
@@ -113,11 +114,14 @@ def test_a_blessed_file_that_is_no_json(bench: Path, tmp_path: Path) -> None:
     ("text", "words"),
     [
         ('[[rules]]\nmetric = "latency_p5_s"\n', ["no metric is called 'latency_p5_s'", "latency_p50_s"]),
-        ("alpha = 2\n", ["alpha 2.0 must lie between 0 and 0.5"]),
+        ("alpha = 2\n", ["alpha 2.0 must lie between 1e-06 and 0.5"]),
         (
             f'{gate_side.P50_ALONE}cells = ["tiny*"]\n',
-            ["no rule of the policy is about anything here", "tiny*", "small"],
+            ["the rule for latency_p50_s names 'tiny*', and no cell here is called so; the nearest is small"],
         ),
+        (f'{gate_side.P50_ALONE}cells = ["small", "smal"]\n', ["names 'smal', and no cell", "the nearest is small"]),
+        (f'{gate_side.P50_ALONE}better = "higher"\n', ["would let every worse model pass: lower is better"]),
+        (f"{gate_side.P50_ALONE}limit = 50\n", ["limit 50 would let a change of 5000 % pass"]),
     ],
 )
 def test_a_policy_that_is_wrong(tmp_path: Path, text: str, words: list[str]) -> None:
@@ -126,6 +130,22 @@ def test_a_policy_that_is_wrong(tmp_path: Path, text: str, words: list[str]) -> 
     assert answer.code == 2
     within(answer.err, words)
     assert runs_of(tmp_path) == []  # said before anything was measured
+
+
+@pytest.mark.parametrize("design", ["stored", "counted"])
+def test_a_pattern_that_names_no_cell_in_the_other_designs(bench: Path, design: str) -> None:
+    rules = f'{gate_side.P50_ALONE}cells = ["small", "smal"]\n'
+    answer = gate(bench, "--baseline", "floor", "--design", design, "--candidate", runs_of(bench)[1].name, rules=rules)
+    assert answer.code == 2, answer.out
+    within(answer.err, ["the rule for latency_p50_s names 'smal'", "the nearest is small"])
+
+
+def test_stored_figures_that_no_rule_is_about_are_no_pass(bench: Path, tmp_path: Path) -> None:
+    rules = '[[rules]]\nmetric = "energy_per_inference_j"\nrequired = false\n'
+    answer = against(bench, tmp_path, lambda _told: None, rules)
+    assert answer.code == 3
+    within(answer.out, ["no rule of the policy came to a decision: energy_per_inference_j is not judged in small"])
+    within(answer.err, ["small: no rule of the policy is about its time"])
 
 
 def test_a_policy_file_that_is_not_there(bench: Path, tmp_path: Path) -> None:
@@ -255,7 +275,7 @@ def test_a_clock_that_repeats_itself_is_no_evidence(tmp_path: Path) -> None:
     path = suite(tmp_path, {"small": {**script(), "first_s": 0.015}})
     answer = gate(tmp_path, "--baseline", path, path)
     assert answer.code == 3
-    within(answer.out, ["invalid", "all 6 launches gave the same ratio to the last digit"])
+    within(answer.out, ["invalid", f"all {Policy.looks[0]} launches gave the same ratio to the last digit"])
 
 
 def test_times_that_are_none(tmp_path: Path) -> None:

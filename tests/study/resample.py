@@ -14,6 +14,7 @@ from harness.analysis.gate import decide, effects, sequential
 from harness.analysis.gate.effects import Effect, LaunchEffects
 from harness.model.gate import Decision, Outcome, Policy, Rule
 from tests.study.recorded import Recorded
+from tests.support.gate_ends import concluded
 
 Generator = np.random.Generator
 
@@ -83,7 +84,7 @@ def run(policy: Policy, cells: Mapping[str, Stretch], family: int) -> Ran:
             drawn = [next(sources[name]) for _ in range(more)]
             gate = sequential.take(gate, name, [told for told, _ in drawn])
             count, seconds = count + more, seconds + sum(took for _, took in drawn)
-    return Ran(sequential.concluded(gate)[0], sequential.decisions(gate), count, seconds)
+    return Ran(concluded(gate)[0], sequential.decisions(gate), count, seconds)
 
 
 def drawn(

@@ -235,7 +235,12 @@ def test_every_verb_of_the_parser_has_its_function() -> None:
 
 
 def test_help_and_version_end_well(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    for words, text in ((["--help"], "exit codes: 0 done"), (["--version"], f"edge-harness {__version__}")):
+    again = "(the same run goes on, a gate starts anew)"
+    for words, text in (
+        (["--help"], "exit codes: 0 done"),
+        (["--help"], again),
+        (["--version"], f"edge-harness {__version__}"),
+    ):
         with pytest.raises(SystemExit) as left:
             cli.main(words)
         assert left.value.code == 0
@@ -294,3 +299,13 @@ def test_the_program_runs_as_a_module() -> None:
     assert done.stdout == ""
     assert done.stderr.startswith("harness: no suite is called 'no-such-suite'; known: ")
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_what_becomes_of_the_same_command_is_told_of_a_run_and_of_a_gate(tmp_path: Path) -> None:
+    """By an error of the file system that no verb expects."""
+    for verb, words in (
+        (("gate", "--baseline", "a" * 300), "then the same command starts anew"),
+        (("history", "a" * 300), "then the same command goes on"),
+    ):
+        answer = invoke(tmp_path, *verb)
+        assert (answer.code, words in answer.err) == (2, True), answer.err

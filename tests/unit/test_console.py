@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -71,6 +72,49 @@ def test_a_resumed_run_says_once_how_many_trials_were_there(capsys: pytest.Captu
     assert said.err.count("going on with an interrupted run: 2 of 3 trials are there") == 1
     assert "failed small performance 3: it died" in said.err
     assert "Traceback" not in said.err
+
+
+COMMANDS = ["::error::x", "  ::set-output name=a::b", "a\n::add-mask::x", "a ##[error]x", "\u3000::x"]
+
+
+def commands(text: str) -> list[str]:
+    """Lines that GitHub Actions would take for commands."""
+    return [line for line in re.split("[\\r\\n]", text) if line.strip().startswith("::") or "##[" in line]
+
+
+@pytest.mark.parametrize("text", COMMANDS)
+def test_nothing_printed_is_a_command_to_ci(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    console.message(text)
+    console.plain(text)
+    console.styled("red", text, text)
+    console.print_rows(text, ("name",), [(text,)])
+    with console.RunView() as view:
+        view.say(text)
+        board = view.board(text)
+        board.tell(text)
+        view.board("").tell(text)
+        view.board("")(failed(text))
+    said = capsys.readouterr()
+    assert commands(said.out + said.err) == []
+    assert said.err.count("x" if "x" in text else "b") >= 4
+
+
+def failed(text: str) -> Progress:
+    """A failed trial of a variant that is called so."""
+    return Progress(1, 1, replace(CASE, variant=text), plan().trials[0], trial(status="failed", message=text), 1)
+
+
+def test_a_line_that_was_folded_is_no_command_either(capsys: pytest.CaptureFixture[str]) -> None:
+    result = analyse(stored([trial()]))
+    console.print_result(replace(result, notes=("n" * 124 + " ::error::x",)))
+    said = capsys.readouterr().out
+    assert "error::x" in said
+    assert commands(said) == []
+
+
+def test_our_own_commands_stay(capsys: pytest.CaptureFixture[str]) -> None:
+    console.command("::error title=a::b")
+    assert capsys.readouterr().err == "::error title=a::b\n"
 
 
 def test_power_has_its_columns_only_where_it_was_measured(capsys: pytest.CaptureFixture[str]) -> None:

@@ -168,10 +168,10 @@ def holm(p_values: Sequence[float]) -> tuple[float, ...]:
 
 @cache
 def t_above(level: float, freedom: int) -> float:
-    """The value that Student's t exceeds with probability `level`."""
+    """The value that Student's t exceeds with probability `level`, 0.5 at most; infinite where it is too far out."""
     from scipy.special import stdtrit  # late: `harness --help` needs no scipy
 
-    return -float(stdtrit(freedom, level))
+    return abs(float(stdtrit(freedom, level)))  # of a level too small for it, its infinity has either sign
 
 
 def _power(shift: float, t: float, freedom: int) -> float:

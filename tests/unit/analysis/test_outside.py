@@ -124,6 +124,23 @@ def test_single_benchmarks_belong_together_and_others_by_name() -> None:
         outside.compare(two, result(*processes(1.0, name="c")))
 
 
+def test_other_names_are_said() -> None:
+    """One on each side is held against the other; of several only those of both."""
+    a, b, c = (processes(1.0, name=name) for name in "abc")
+    (found,) = outside.differences(result(*a), result(*b))
+    assert (found.name, found.meaningless) == ("benchmark", False)
+    assert found.sentence == "benchmark: a in the baseline, b in the candidate, the only one of each"
+    assert outside.differences(result(*a), result(*a)) == ()
+    assert outside.differences(result(*a, *b), result(*b, *a)) == ()
+    assert [one.sentence for one in outside.differences(result(*a, *b), result(*b, *c))] == [
+        "benchmarks of the baseline alone, which are not compared: a",
+        "benchmarks of the candidate alone, which are not compared: c",
+    ]
+    many = result(*(one for name in "defghij" for one in processes(1.0, name=name)))
+    with pytest.raises(UsageError, match="has a, b; the candidate has d, e, f, g, h and 2 more"):
+        outside.compare(result(*a, *b), many)
+
+
 @pytest.mark.parametrize(("base", "candidate", "name"), [
     ({"board": "Orin"}, {"board": "Xavier"}, "board"),
     ({"runtime": "TensorRT 8.6.1"}, {"runtime": "TensorRT 10.2.0"}, "runtime"),

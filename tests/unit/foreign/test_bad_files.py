@@ -76,6 +76,13 @@ def test_a_file_that_is_cut_off_is_refused_or_holds_only_what_stood_in_it(kind: 
     ("pytest-benchmark", ('"median": 0.002', '"median": null'), "is no number"),
     ("pytest-benchmark", ('"median": 0.002', '"median": true'), "must be a number of 0 or more"),
     ("pytest-benchmark", ("[0.001, 0.002", "[0, 0.002"), "data[0] is 0"),
+    ("pytest-benchmark", ('"median": 0.002', f'"median": {10**400}'), "0 or more"),
+    ("pytest-benchmark", ('"median": 0.002', f'"median": {"9" * 5000}'), "JSON"),
+    ("pytest-benchmark", ("[0.001, 0.002", "[1e308, 0.002"), "data[0] is 1e+308, which nothing measures"),
+    ("pytest-benchmark", ("[0.001, 0.002", "[5e-324, 0.002"), "data[0] is 5e-324, which nothing measures"),
+    ("pytest-benchmark", ('"mean": 0.002', '"mean": 5e-324'), "mean is 5e-324, which nothing measures"),
+    ("trtexec", ("has 2000 queries", f"has {'9' * 5000} queries"), "0 or more"),
+    ("trtexec", ("median = 1.0 ms", "median = 5e-324 ms"), "nothing measures"),
     ("trtexec", ("median = 1.0 ms", "median = inf ms"), "must be a number of 0 or more"),
     ("trtexec", ("median = 1.0 ms", "median = -3 ms"), "must be a number of 0 or more"),
     ("trtexec", ("&&&& PASSED", "&&&& FAILED"), "trtexec that failed"),
@@ -148,3 +155,38 @@ def test_an_unknown_kind_names_the_nearest(tmp_path: Path) -> None:
     assert said.code == 2
     assert "did you mean pytest-benchmark" in said.err
     assert "tegrastats" in said.err
+
+
+@pytest.mark.parametrize("depth", [800, 100_000])
+def test_what_is_nested_too_deeply_is_refused(tmp_path: Path, depth: int) -> None:
+    deep = "[" * depth + "]" * depth
+    path = tmp_path / "deep.json"
+    for kind, text in (
+        ("pytest-benchmark", f'{{"benchmarks": {deep}, "machine_info": {{}}}}'),
+        ("openvino", f'{{"configuration_setup": {{}}, "execution_results": {{"latency_median": {deep}}}}}'),
+        ("loadgen", f':::MLLOG {{"key": "a", "value": {deep}}}'),
+    ):
+        path.write_text(text)
+        said = invoke(tmp_path, "import", kind, path)
+        assert (said.code, said.out) == (2, "")
+        assert "Traceback" not in said.err
+        assert str(path) in said.err
+    for text in (deep, f'{{"schema": "harness.foreign/1", "kind": {deep}}}'):
+        path.write_text(text)
+        said = invoke(tmp_path, "compare", path, path)
+        assert (said.code, said.out) == (2, "")
+        assert "Traceback" not in said.err
+
+
+@pytest.mark.parametrize("value", ["1e308", "5e-324", "NaN", "Infinity", "-1", "1" + "0" * 400])
+def test_a_kept_figure_that_cannot_be_is_refused(tmp_path: Path, value: str) -> None:
+    (tmp_path / "log").write_text(files.trtexec())
+    kept = tmp_path / "kept.json"
+    assert invoke(tmp_path, "import", "trtexec", tmp_path / "log", "--json", kept).code == 0
+    text = kept.read_text()
+    assert '"latency_p50_s": 0.001' in text
+    kept.write_text(text.replace('"latency_p50_s": 0.001', f'"latency_p50_s": {value}'))
+    said = invoke(tmp_path, "compare", kept, kept)
+    assert (said.code, said.out) == (2, "")
+    assert "Traceback" not in said.err
+    assert str(kept) in said.err

@@ -76,6 +76,26 @@ def test_processes_of_two_things_are_not_one(tmp_path: Path, second: str, words:
         read("trtexec", paths)
 
 
+def test_one_process_given_twice_counts_once(tmp_path: Path) -> None:
+    first, second = write(tmp_path, "a.log", files.trtexec()), write(tmp_path, "b.log", files.trtexec() + "\n")
+    other = write(tmp_path, "c.log", files.trtexec(1.1))
+    (tmp_path / "link").symlink_to("a.log")
+    for paths in ([first, other, second], [first, first], [other, first, tmp_path / "link"]):
+        said = invoke(tmp_path, "import", "trtexec", *paths)
+        assert (said.code, said.out) == (2, "")
+        assert f"{first} and {paths[-1]} hold the same" in said.err
+    assert invoke(tmp_path, "import", "trtexec", first, other).code == 0
+
+
+@pytest.mark.parametrize("options", [("--json", "FOLDER"), ("--json", "")])
+def test_a_folder_for_the_json_is_refused_before_anything_is_read(tmp_path: Path, options: tuple[str, ...]) -> None:
+    for kind in ("trtexec", "meter-csv"):
+        words = [word.replace("FOLDER", str(tmp_path)) for word in options]
+        said = invoke(tmp_path, "import", kind, tmp_path / "absent", *words)
+        assert said.code == 2
+        assert "is a folder: name a file with --json" in said.err
+
+
 def test_a_log_of_power_is_still_one_file(tmp_path: Path) -> None:
     path = write(tmp_path, "log", "time_s,power_w\n1,5.5\n")
     said = invoke(tmp_path, "import", "meter-csv", path, path)

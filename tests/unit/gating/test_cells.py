@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from harness.errors import UsageError
-from harness.gating.cells import Match, conditions, matched
+from harness.gating.cells import Match, called, conditions, matched
 from harness.model.case import Scenario, Settings, StopRule, TensorSpec
 from tests.support.host_side import CASE
 
@@ -70,3 +72,18 @@ def test_what_differs_between_two_cases_is_a_sentence_each() -> None:
     found = conditions("small", CASE, other)
     assert set(found) == {"settings", "scenario", "inputs"}  # the artifact is what is compared
     assert found["settings"].startswith('small: settings: {"affinity":"last","nice":0,"threads":1} in the baseline')
+
+
+def side(*variants: str, skipped: tuple[str, ...] = ()) -> Any:
+    cases, skips = ([SimpleNamespace(variant=name) for name in names] for names in (variants, skipped))
+    planned = SimpleNamespace(plan=SimpleNamespace(cases=cases, skips=skips))
+    return SimpleNamespace(planned=planned, stored=None, baseline=None)
+
+
+def test_a_policy_may_be_about_what_one_side_lacks_or_the_board_cannot_run() -> None:
+    sides = side("small", "gone"), side("small", "young", skipped=("big",))
+    assert called(["small"], sides) == ("small", "big", "gone", "young")
+
+
+def test_of_one_variant_each_the_baselines_name_is_about_nothing() -> None:
+    assert called(["new"], (side("old"), side("new"))) == ("new",)

@@ -47,14 +47,14 @@ def test_a_full_file() -> None:
         cells = ["small-*"]
         [[rules]]
         metric = "power_mean_w"
-        better = "higher"
+        better = "lower"
         tolerance = 0
         limit = 1
         """
     )
     rules = (
         Rule("latency_p50_s", 0.03, 0.06, cells=("small-*",)),
-        Rule("power_mean_w", 0.0, 1.0, better="higher"),
+        Rule("power_mean_w", 0.0, 1.0, better="lower"),
     )
     assert found == Policy(rules, alpha=0.005, looks=(8, 12), confirm=0, inconclusive="passes", budget_s=60.0)
 
@@ -71,7 +71,17 @@ def test_a_rule_may_name_its_metric_alone_and_then_requires_it() -> None:
         ("alpha = ", "gate.toml: not valid TOML"),
         ("alhpa = 0.01", "gate.toml: unknown key 'alhpa'; did you mean alpha"),
         ('alpha = "low"', "gate.toml: alpha: expected float, found 'low'"),
-        ("alpha = 0", "gate.toml: alpha 0.0 must lie between 0 and 0.5"),
+        ("alpha = 0", "gate.toml: alpha 0.0 must lie between 1e-06 and 0.5"),
+        ("alpha = 1e-30", "gate.toml: alpha 1e-30 must lie between 1e-06 and 0.5: no gate of a few launches"),
+        ("beta = 1e-7", "gate.toml: beta 1e-07 must lie between 1e-06 and 0.5"),
+        ("confirm_alpha = 1e-9", "gate.toml: confirm_alpha 1e-09 must lie between"),
+        (
+            '[[rules]]\nmetric = "latency_p50_s"\nbetter = "higher"',
+            "better = 'higher' would let every worse model pass",
+        ),
+        ('[[rules]]\nmetric = "throughput_per_s"\ntolerance=0\nlimit=1\nbetter = "lower"', "higher is better"),
+        ('[[rules]]\nmetric = "latency_p50_s"\nlimit = 11', "limit 11 would let a change of 1100 % pass"),
+        ('[[rules]]\nmetric = "accuracy_top1"\nlimit = 2', "limit 2 would let a change of 200 % pass"),
         ("beta = 0.9", "beta 0.9 must lie between"),
         ("looks = []", "looks [] must rise and begin at 3"),
         ("looks = [1, 6]", "looks [1, 6] must rise and begin at 3 launches"),
@@ -113,6 +123,42 @@ def test_the_first_rule_that_names_a_cell_judges_it() -> None:
     policy = Policy((small, rest, Rule("macs", 0.0, 0.1, cells=("other",))))
     assert policies.rules_of(policy, "small-int8") == (small,)
     assert policies.rules_of(policy, "large") == (rest,)
+
+
+CELLS = ("steady (null)", "steady (onnxruntime)", "fast-int8 (null)")
+
+
+@pytest.mark.parametrize("patterns", [("stedy",), ("steady", "stedy"), ("st*", "fats*")])
+def test_a_pattern_that_names_no_cell_is_an_error(patterns: tuple[str, ...]) -> None:
+    policy = Policy((Rule("load_s", 0.1, 0.2), Rule("latency_p50_s", 0.02, 0.05, cells=patterns)))
+    with pytest.raises(UsageError, match=r"the rule for latency_p50_s names .*the nearest is (steady|fast-int8) \("):
+        policies.check_cells(policy, CELLS)
+    (note,) = policies.check_cells(policy, CELLS, narrowed=True)
+    assert "only some variants were chosen" in note
+
+
+def test_patterns_may_leave_out_what_stands_in_brackets() -> None:
+    policy = Policy((Rule("load_s", 0.1, 0.2, cells=("steady", "fast-*", "* (onnx*)")),))
+    assert policies.check_cells(policy, CELLS) == ()
+
+
+def test_a_cell_whose_time_no_rule_is_about_is_told() -> None:
+    policy = Policy((Rule("latency_p50_s", 0.02, 0.05, cells=("fast-*",)), Rule("load_s", 0.1, 0.2)))
+    assert policies.untimed(policy, ["fast-int8", "steady"]) == (
+        "steady: no rule of the policy is about its time, so it may have become slower by any amount",
+    )
+    assert policies.untimed(policies.DEFAULT, ["fast-int8", "steady"]) == ()
+
+
+def test_margins_that_let_nearly_everything_pass_are_told() -> None:
+    loud = policies.let_through(
+        Policy((Rule("load_s", 0.1, 1.1), Rule("macs", 0.0, 1.0), Rule("accuracy_top1", 0.0, 0.5, cells=("a", "b"))))
+    )
+    assert loud == (
+        "the policy lets load_s of all cells become worse by up to 110 %; a share was asked for: 0.05 is 5 %",
+        "the policy lets accuracy_top1 of a, b become worse by up to 50 points; a share was asked for: 0.05 is 5 %",
+    )
+    assert policies.let_through(policies.DEFAULT) == ()
 
 
 def test_a_least_change_moves_both_margins_where_it_is_the_wider() -> None:

@@ -12,6 +12,7 @@ import pytest
 from harness import outcome
 from harness.errors import StoreError
 from harness.model.gate import GateResult
+from harness.outcome.files import write_all
 from harness.outcome.gate_json import gate_json
 from harness.places import builtin
 from tests.support.gate_results import NASTY, decision, of_each, result
@@ -116,32 +117,29 @@ def test_a_gate_that_judged_nothing_prints_its_reason(capsys: pytest.CaptureFixt
     assert capsys.readouterr().out == "invalid nothing was measured (nothing was judged)\n"
 
 
-def test_every_file_that_is_asked_for_is_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    names = [tmp_path / name for name in ("gate.xml", "gate.md", "gate.json")]
-    outcome.write(of_each(), names[0], names[1], str(names[2]))
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["gate.json", "gate.md", "gate.xml"]
+def test_every_text_that_is_asked_for_is_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    names = [tmp_path / name for name in ("gate.xml", "gate.md")]
+    write_all(outcome.texts(of_each(), names[0], names[1]))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["gate.md", "gate.xml"]
     assert names[0].read_text("utf-8").startswith("<?xml")
     assert names[1].read_text("utf-8").startswith("<!-- harness gate -->")
-    assert json.loads(names[2].read_text("utf-8")) == gate_json(of_each())
     assert capsys.readouterr().out == ""
-    outcome.write(of_each(), None, None, "-")
-    assert json.loads(capsys.readouterr().out) == gate_json(of_each())
-    outcome.write(of_each(), None, None, None)
-    assert capsys.readouterr().out == ""
+    write_all(outcome.texts(of_each(), None, Path("-")))
+    assert capsys.readouterr().out.startswith("<!-- harness gate -->")
+    assert outcome.texts(of_each(), None, None) == []
 
 
-@pytest.mark.parametrize(("place", "option"), [(0, "--junit"), (1, "--markdown"), (2, "--json")])
+@pytest.mark.parametrize(("place", "option"), [(0, "--junit"), (1, "--markdown")])
 def test_a_file_that_cannot_be_written_names_its_option(tmp_path: Path, place: int, option: str) -> None:
-    given: list[Any] = [None, None, None]
-    absent = tmp_path / "absent" / "file"
-    given[place] = str(absent) if place == 2 else absent
+    given: list[Any] = [None, None]
+    given[place] = tmp_path / "absent" / "file"
     with pytest.raises(StoreError, match=f"cannot write .*absent.*{option}"):
-        outcome.write(of_each(), *given)
+        write_all(outcome.texts(of_each(), *given))
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
     (tmp_path / "gate.xml").mkdir()
     with pytest.raises(StoreError):
-        outcome.write(of_each(), tmp_path / "gate.xml", None, None)
+        write_all(outcome.texts(of_each(), tmp_path / "gate.xml", None))
     assert [path.name for path in tmp_path.iterdir()] == ["gate.xml"]

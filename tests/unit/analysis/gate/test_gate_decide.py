@@ -96,6 +96,7 @@ def test_what_is_detectable_has_the_power_that_is_promised(
 ) -> None:
     levels = decide.levels_of(policy, metrics)
     change = decide.detectable(sigma, count, RULE, levels)
+    assert change is not None
     assert by_the_noncentral_t(change, sigma, count, levels) == pytest.approx(0.95, abs=0.001)
 
 
@@ -105,7 +106,9 @@ def test_what_is_detectable_is_found_and_confirmed_in_95_of_100_simulated_gates(
     """One look of the real procedure, 40,000 gates of one slower metric (their own error: 0.1 %), no later look."""
     policy = replace(policy, looks=(count,))
     levels, sigma, generator = decide.levels_of(policy, 20), 0.004, np.random.default_rng(3)
-    centre = math.log1p(decide.detectable(sigma, count, RULE, levels))
+    smallest = decide.detectable(sigma, count, RULE, levels)
+    assert smallest is not None
+    centre = math.log1p(smallest)
     seen, fresh = (
         centre + sigma * generator.standard_normal((40_000, 1, number)) for number in (count, max(1, policy.confirm))
     )
@@ -114,10 +117,34 @@ def test_what_is_detectable_is_found_and_confirmed_in_95_of_100_simulated_gates(
 
 
 def test_the_confirmation_is_part_of_the_promise() -> None:
-    """At 60 launches a look sees far less than five fresh ones show again: those decide."""
+    """At 60 launches a look sees far less than the fresh ones show again: those decide."""
     levels = decide.levels_of(Policy((RULE,)), 20)
-    alone = decide.detectable(0.004, 60, RULE, replace(levels, fresh=0))
-    assert alone < 0.0235 < 0.026 < decide.detectable(0.004, 60, RULE, levels)
+    assert levels.fresh == Policy.confirm
+    alone, both = (decide.detectable(0.004, 60, RULE, replace(levels, fresh=fresh)) for fresh in (0, levels.fresh))
+    assert alone is not None
+    assert both is not None
+    assert alone < 0.0235 < 0.026 < both
+
+
+@pytest.mark.parametrize("alpha", [1e-6, 1e-30, 1e-300])
+@pytest.mark.parametrize("sigma", [0.004, 3.0, 1e6])
+def test_what_so_few_launches_cannot_show_is_none(alpha: float, sigma: float) -> None:
+    strict = decide.levels_of(replace(STRICT, alpha=alpha, looks=(3,)), 1)
+    found = decide.detectable(sigma, 3, RULE, strict)
+    assert found is None
+    assert decide.launches_needed(3.0, RULE, strict) is None
+
+
+def test_a_level_too_small_for_any_t_raises_no_alarm() -> None:
+    assert decide.t_above(1e-300, 5) == math.inf
+    found = decide.bounds(np.array([0.69, 0.70, 0.71, 0.69, 0.70, 0.71]), 1e-300, 0.05)
+    assert decide.outcome_of(found, RULE) == "inconclusive"
+
+
+def test_a_change_too_large_for_a_number_is_none() -> None:
+    assert decide.relative(math.log(2)) == pytest.approx(1.0)
+    assert decide.relative(-1e9) == -1.0
+    assert decide.relative(1e9) is None
 
 
 @pytest.mark.parametrize("sigma", [0.001, 0.004, 0.01, 0.02])

@@ -32,6 +32,13 @@ def test_one_side_that_becomes_slower_is_no_steady_state() -> None:
     assert " faster beside the baseline" in ratio_drift(launches(RISING, STILL))
 
 
+def test_two_per_cent_from_the_first_to_the_last_third_are_too_many() -> None:
+    """A ratio that rises evenly moves by 14 of 19 parts of its rise between the middles of these thirds."""
+    for rise, said in ((0.045, True), (0.035, True), (0.024, False), (0.02, False)):
+        found = ratio_drift(launches(STILL, np.linspace(1.0, 1.0 + rise, PAIRS), noise=0.001))
+        assert bool(found) is said, (rise, found)
+
+
 def test_a_ramp_of_both_cancels() -> None:
     """Bar 6 of statistics.md: +15 % over a launch, in both."""
     assert ratio_drift(launches(RISING, RISING)) == ""

@@ -57,12 +57,3 @@ def test_what_cannot_be_told_is_said() -> None:
     one_way = replace(fake_launches.launch(generator), candidate_second=(True,) * 20)
     assert order.order_effect([one_way] * 6) == "0 launches with both orders; an order effect needs 3"
     assert order.order_effect([]) == "0 launches with both orders; an order effect needs 3"
-
-
-def test_starting_second() -> None:
-    found = order.start_effect([0.011, 0.009, 0.010, -0.009, -0.011, -0.010], [True] * 3 + [False] * 3)
-    assert isinstance(found, order.OrderEffect)
-    assert found.bias == pytest.approx(0.01005, abs=1e-4)
-    assert found.matters
-    assert isinstance(order.start_effect([0.1, 0.2, 0.3], [True, False, False]), str)
-    assert isinstance(order.start_effect([0.1] * 4, [True, True, False, False]), str)

@@ -12,6 +12,7 @@ from harness.analysis.gate.effects import Absent, Effect, LaunchEffects
 from harness.analysis.gate.replay import replay
 from harness.errors import UsageError
 from harness.model.gate import Decision, Outcome, Policy, Rule, gravest
+from tests.support.gate_ends import concluded
 
 P50, P90 = Rule("latency_p50_s", 0.02, 0.05), Rule("latency_p90_s", 0.05, 0.12)
 JOULES = Rule("energy_per_inference_j", 0.03, 0.08, required=False)
@@ -59,7 +60,7 @@ def test_a_clear_pass_ends_after_the_first_look() -> None:
     gate = sequential.take(sequential.take(gate, "a", still(2)), "b", still(6))
     assert sequential.wanted(gate) == {}
     assert outcomes(gate) == {"latency_p50_s": "pass", "latency_p90_s": "pass"}
-    assert sequential.concluded(gate) == ("pass", "none of 4 metrics is worse by its limit")
+    assert concluded(gate) == ("pass", "none of 4 metrics is worse by its limit")
     assert "which is below the limit of 5 %" in median_of(gate).reason
 
 
@@ -69,10 +70,10 @@ def test_a_regression_asks_for_fresh_launches_and_is_reported_when_they_show_it_
     gate = sequential.take(gate, "a", slower(6))
     gate = sequential.take(gate, "b", still(6))
     assert sequential.wanted(gate) == {}
-    outcome, reason = sequential.concluded(gate)
+    outcome, reason = concluded(gate)
     assert outcome == "regression"
     assert reason.startswith("a: p50 is 6.0 % worse, at least +5.")
-    assert "6 fresh launches show it again (+5.8 %)" in reason
+    assert "6 fresh launches show it again (+6.0 %)" in reason
     assert median_of(gate).confirmed is True
 
 
@@ -90,6 +91,48 @@ def test_one_that_is_not_reproduced_goes_on_to_the_next_look() -> None:
     assert sequential.wanted(gate) == {}
 
 
+def test_fresh_launches_are_told_in_per_cent_as_the_looks_are() -> None:
+    """Twice the time is 100 % worse, both times; its logarithm is 0.69."""
+    gate = sequential.begin(Policy((P50,), looks=(6,), confirm=3), ["a"])
+    gate = sequential.take(gate, "a", launches(6, latency_p50_s=1.0))
+    gate = sequential.take(gate, "a", launches(3, latency_p50_s=1.0))
+    assert median_of(gate).reason.startswith("p50 is 100.0 % worse")
+    assert "3 fresh launches show it again (+100.0 %)" in median_of(gate).reason
+
+
+def test_fresh_launches_that_repeat_themselves_confirm_nothing() -> None:
+    gate = sequential.take(sequential.begin(POLICY, ["a"]), "a", slower(6))
+    gate = sequential.take(gate, "a", launches(6, 0.0, latency_p50_s=0.06, latency_p90_s=0.0))
+    assert outcomes(gate)["latency_p50_s"] == "invalid"
+    assert "the fresh launches cannot confirm it: all 6 launches gave the same ratio" in median_of(gate).reason
+
+
+def test_a_gate_that_ends_right_after_a_look_does_not_look_again() -> None:
+    """A second look at the same launches would forget that fresh ones did not show the regression again."""
+    gate = sequential.take(sequential.begin(POLICY, ["a"]), "a", slower(6))
+    gate = sequential.stop(sequential.take(gate, "a", still(6)), "the time is spent")
+    assert median_of(gate).confirmed is False
+    assert "not reproduced by 6 fresh launches (+0.0 %); the time is spent" in median_of(gate).reason
+
+
+def test_a_gate_that_ends_later_looks_at_what_came_since() -> None:
+    gate = sequential.take(sequential.begin(POLICY, ["a"]), "a", slower(6))
+    gate = sequential.take(sequential.take(gate, "a", still(6)), "a", still(1))
+    gate = sequential.stop(gate, "the time is spent")
+    assert median_of(gate).n == 7
+
+
+def test_levels_that_no_launches_reach_give_sentences_and_no_overflow() -> None:
+    """As of a policy of alpha 1e-30, or 1e-6 with 3 launches and no confirmation."""
+    for alpha in (1e-6, 1e-30):
+        gate = sequential.begin(Policy((P50,), alpha=alpha, beta=alpha, looks=(3,), confirm=0), ["a"])
+        gate = sequential.take(gate, "a", launches(3, 0.3, latency_p50_s=0.0))
+        one = median_of(gate)
+        assert (one.outcome, one.detectable) == ("inconclusive", None)
+        assert "no slowdown up to +1000.0 % is one that so few launches could show" in one.reason
+        assert "more than +1000000 %" in one.reason
+
+
 def test_what_stays_open_is_inconclusive_after_the_last_look() -> None:
     gate = sequential.begin(POLICY, ["a"])
     asked = []
@@ -97,7 +140,7 @@ def test_what_stays_open_is_inconclusive_after_the_last_look() -> None:
         asked.append(wanted["a"])
         gate = sequential.take(gate, "a", unclear(wanted["a"]))
     assert asked == [6, 4, 6]
-    assert sequential.concluded(gate)[0] == "inconclusive"
+    assert concluded(gate)[0] == "inconclusive"
     assert median_of(gate).n == 16
     assert "neither above the tolerance of 2 % nor below the limit of 5 %" in median_of(gate).reason
 
@@ -112,7 +155,7 @@ def test_without_a_confirmation_a_regression_stands_at_once() -> None:
 
 def test_an_improvement_is_said() -> None:
     gate = sequential.take(sequential.begin(Policy((P50,)), ["a"]), "a", launches(6, latency_p50_s=-0.08))
-    assert sequential.concluded(gate)[0] == "improvement"
+    assert concluded(gate)[0] == "improvement"
     assert median_of(gate).reason.startswith("p50 is 8.0 % better, at least 7.")
 
 
@@ -122,7 +165,7 @@ def test_a_metric_that_may_only_alarm_holds_nothing_up() -> None:
     gate = sequential.take(sequential.begin(policy, ["a"]), "a", noisy)
     assert sequential.wanted(gate) == {}
     assert outcomes(gate)["latency_p99_s"] == "inconclusive"
-    assert sequential.concluded(gate)[0] == "pass"
+    assert concluded(gate)[0] == "pass"
 
 
 def test_but_asks_for_another_look_where_it_leans_towards_an_alarm() -> None:
@@ -161,7 +204,7 @@ def test_one_launch_without_a_value_makes_its_metric_invalid(rule: Rule, absent:
     six[3] = {**six[3], "energy_per_inference_j": absent}
     gate = sequential.take(sequential.begin(Policy((P50, rule)), ["a"]), "a", six)
     assert outcomes(gate) == {"latency_p50_s": "pass", "energy_per_inference_j": "invalid"}
-    outcome, reason = sequential.concluded(gate)
+    outcome, reason = concluded(gate)
     assert outcome == "invalid"
     assert words in reason
 
@@ -190,7 +233,7 @@ def test_memory_may_be_constant_and_a_mebibyte_never_counts() -> None:
         while wanted := sequential.wanted(gate):
             effect: LaunchEffects = {rule.metric: Effect(math.log(after / before), before, after)}
             gate = sequential.take(gate, "a", [effect] * wanted["a"])
-        return sequential.concluded(gate)[0]
+        return concluded(gate)[0]
 
     assert conclude(20e6, 20e6) == "pass"
     assert conclude(20e6, 21e6) == "pass"  # +5 %, and under a mebibyte
@@ -228,7 +271,7 @@ def test_a_gate_ended_before_its_time_invents_nothing(told: list[LaunchEffects],
         gate = sequential.take(gate, "a", now)
     gate = sequential.stop(gate, "the time of 300 s is spent")
     assert sequential.wanted(gate) == {}
-    found, reason = sequential.concluded(gate)
+    found, reason = concluded(gate)
     assert found == outcome
     assert words in reason
 
