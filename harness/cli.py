@@ -29,6 +29,7 @@ def main(words: Sequence[str] | None = None) -> int:
         if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
             signal.signal(number, _interrupt)
     _open_stdout()
+    code = EXIT_DONE
     try:
         from harness import verbs
 
@@ -41,7 +42,7 @@ def main(words: Sequence[str] | None = None) -> int:
         _say(f"interrupted; finished trials are kept, {_again(parsed.verb)}")
         return EXIT_NOTHING_VALID
     except BrokenPipeError:
-        return _reader_left()
+        return max(code, _reader_left())  # who reads no further must not turn a regression into a pass
     except OSError as error:  # a disk that is full or may not be written, wherever it was met
         where = f"{error.filename}: " if error.filename else ""
         advice = f"finished trials are kept; make room or grant the right, then {_again(parsed.verb)}"

@@ -49,7 +49,10 @@ def gate(options: Options, parsed: argparse.Namespace) -> int:
     options = replace(options, shapes=tuple(parsed.input_shape))
     with console.RunView() as view:
         result = judge(request, options, view.board(""))
-    failed = _tell(result, options, files, policy)
+    try:
+        failed = _tell(result, options, files, policy)
+    except BrokenPipeError:  # `| head` has read enough, and all else is written: the verdict stands
+        failed = ()
     for text in failed:
         console.message(f"harness: {text}")
     code = verdict.exit_code(result, policy)

@@ -14,7 +14,7 @@ from harness.options import Options
 from harness.store import store
 from tests.support import gate_side
 from tests.support.gate_side import gate, model, suite, within
-from tests.support.host_side import runs_of, store_of
+from tests.support.host_side import runs_of, spawn, store_of
 from tests.support.scripted_suite import write_device
 
 # Launches of the first look.
@@ -66,6 +66,15 @@ def test_the_same_model_passes_after_the_first_look(bench: Path) -> None:
     assert median["n"] == FIRST
     assert abs(median["change"]) < 0.005
     assert told["facts"]["launches"] == {"small": FIRST}
+
+
+def test_a_reader_who_leaves_turns_no_regression_into_a_pass(bench: Path) -> None:
+    """As `harness gate ... | true`."""
+    given = (*sides(bench, "slow"), "--device", write_device(bench), "--policy", gate_side.policy(bench))
+    process = spawn(bench, "gate", *given)
+    process.stdout.close()
+    _, said = process.communicate()
+    assert process.returncode == 1, said
 
 
 def test_ten_per_cent_slower_is_a_regression_that_fresh_launches_confirm(bench: Path) -> None:
