@@ -89,6 +89,15 @@ class View:
     last: tuple[Section, ...]
     summary: dict[str, Json]
 
+    @property
+    def finding_kinds(self) -> tuple[tuple[FindingRow, ...], ...]:
+        """Findings of one code, gravity and advice together, in the order of their first ones."""
+        found: dict[tuple[str, str, str], list[FindingRow]] = {}
+        for row in self.findings:
+            one = row.finding
+            found.setdefault((one.severity, one.code, one.advice), []).append(row)
+        return tuple(tuple(rows) for rows in found.values())
+
 
 def build_view(result: RunResult, records: Mapping[str, Record], names: Sequence[str] = sections.TABLE) -> View:
     """A view of a run result and its records by case id; a case without a record has no curves, and says so.

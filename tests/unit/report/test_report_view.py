@@ -180,6 +180,18 @@ def test_findings_are_said_once_the_gravest_first():
     ]
 
 
+def test_findings_of_one_kind_stand_together_with_their_advice_once():
+    result, records = example_run()
+    other = replace(THROTTLED, evidence="the clock fell from 1.8 to 1.6 GHz in 1 of 6 launches")
+    result = with_case(result, "sketch", findings=(other, replace(THROTTLED, advice="wait")))
+    kinds = build_view(result, records).finding_kinds
+    assert [[(row.cases[0][0], row.finding.advice[:4]) for row in rows] for rows in kinds] == [
+        [("sketch", "cool"), ("wide", "cool")],
+        [("sketch", "wait")],
+        [("fast", "")],
+    ]
+
+
 def test_cases_of_one_variant_are_told_apart_by_what_differs():
     result, _ = example_run(("fast", "wide"))
     again = replace(result.cases[0].case, backend="null")
