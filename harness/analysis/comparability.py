@@ -174,10 +174,11 @@ def _of_runs(baseline: StoredRun, candidate: StoredRun) -> Iterator[Difference]:
     ):
         if before != after:
             yield Difference("harness", _told(label, before, after))
-    hours = abs((_utc(other.started_utc) - _utc(one.started_utc)).total_seconds()) / 3600
+    apart_s = abs((_utc(other.started_utc) - _utc(one.started_utc)).total_seconds())
+    apart = f"{apart_s / 3600:.3g} h" if apart_s >= 3600 else f"{apart_s / 60:.3g} minutes"
     yield Difference(
         "time",
-        f"measured one after the other, {hours:.3g} h apart, not interleaved: a drift of the machine in between is "
+        f"measured one after the other, {apart} apart, not interleaved: a drift of the machine in between is "
         "not in the intervals",
     )
 

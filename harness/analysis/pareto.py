@@ -5,7 +5,7 @@ Pure numpy; knows no verdict and no case: its caller decides who may compete, an
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -17,6 +17,8 @@ from harness.model.metrics import REGISTRY
 from harness.model.verdict import Summary
 
 State = Literal["front", "possibly dominated", "dominated"]
+# Of two candidates, by number, in a figure, by number: whether they can be told apart; None: as their intervals say.
+ToldApart = Callable[[int, int, int], bool | None]
 
 
 @dataclass(frozen=True)
@@ -29,18 +31,22 @@ class Standing:
     by: int | None = None
 
 
-def standings(candidates: Sequence[Sequence[Summary]]) -> tuple[Standing, ...]:
+def standings(candidates: Sequence[Sequence[Summary]], told_apart: ToldApart | None = None) -> tuple[Standing, ...]:
     """Of each candidate among all of them, each given by its summaries of the same metrics in the same order.
 
     Dominated: by another one whose points are at least as good in every figure, and in one of them clearly better, as
     the intervals separate. Possibly dominated: by one that is clearly worse in none, and is either at least as good in
     all by its points, or clearly better in one. Where an interval is missing nothing is clearly better, and a point
     that is worse counts as clearly worse: what is not known excuses nobody.
+
+    told_apart: a better comparison than that of two intervals, asked only where those overlap or are missing, the
+    points differ, and it decides something. Separate intervals need none: their half-widths add up to more than the
+    half-width of the difference, however the two errors go together.
     """
     if not candidates:
         return ()
     figures = np.array([_row(summaries) for summaries in candidates])
-    return tuple(_standing(number, figures) for number in range(len(candidates)))
+    return tuple(_standing(number, figures, told_apart) for number in range(len(candidates)))
 
 
 def _row(summaries: Sequence[Summary]) -> list[tuple[float, float, float]]:
@@ -53,12 +59,21 @@ def _row(summaries: Sequence[Summary]) -> list[tuple[float, float, float]]:
     return found
 
 
-def _standing(number: int, figures: Values) -> Standing:
+def _standing(number: int, figures: Values, told_apart: ToldApart | None) -> Standing:
     """figures: candidates x figures x (point, low, high)."""
     point, low, high = figures[..., 0], figures[..., 1], figures[..., 2]
-    clearly_better: NDArray[np.bool_] = np.any(low > high[number], axis=1)
+    better: NDArray[np.bool_] = low > high[number]
     known = np.isfinite(low) & np.isfinite(high[number])
-    clearly_worse = np.any(np.where(known, high < low[number], point < point[number]), axis=1)
+    worse = np.where(known, high < low[number], point < point[number])
+    if told_apart is not None:
+        hopeless = np.any(high < low[number], axis=1, keepdims=True)
+        undecided = ~better & ~hopeless & (point != point[number])
+        for other, figure in np.argwhere(undecided).tolist():
+            told = told_apart(number, other, figure)
+            if told is not None:
+                ahead = bool(point[other, figure] > point[number, figure])
+                better[other, figure], worse[other, figure] = told and ahead, told and not ahead
+    clearly_better, clearly_worse = np.any(better, axis=1), np.any(worse, axis=1)
     as_good = np.all(point >= point[number], axis=1) & np.any(point > point[number], axis=1)
     dominating = np.flatnonzero(as_good & clearly_better)
     possibly = np.flatnonzero(~clearly_worse & (as_good | clearly_better))

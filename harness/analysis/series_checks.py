@@ -58,12 +58,13 @@ def outlier_bursts(context: Context) -> Iterator[Finding]:
         trial, worst = max(found, key=lambda one: sum(burst.count for burst in one[1]))
         share = max(sum(burst.count for burst in seen) / len(one.samples) for one, seen in found)
         most = 2 * len(found) > len(context.timed)
+        several = "" if len(worst) == 1 else "s"
         excess_s = sum(burst.excess_s for burst in worst)
         yield Finding(
             "outlier_bursts",
             "doubt" if most and share > BURST_SHARE else "note",
             f"slow inferences came in bursts in {len(found)} of {len(context.timed)} launches; in launch "
-            f"{trial.launch} {len(worst)} bursts of up to {max(burst.count for burst in worst)} in a row, "
+            f"{trial.launch}: {len(worst)} burst{several} of up to {max(burst.count for burst in worst)} in a row, "
             f"{excess_s * 1e3:.3g} ms more than the median, up to {share:.1%} of a launch",
             "find what runs beside it (`harness doctor`); tail and mean hold it, the median hardly does",
         )

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from harness import console
 from harness.analysis.change_points import FEWEST
+from harness.analysis.compare import EXACT
 from harness.analysis.history import History, Point, Series
 from harness.model.codec import Json, to_json
 from harness.model.metrics import REGISTRY
@@ -108,10 +109,29 @@ def value_of(one: Series, number: float) -> str:
     return f"{number:.4f}" if one.reference else value(one.metric, number)
 
 
+def too_few(one: Series) -> bool:
+    """Whether no move could be found yet. Of a count every difference is one, so two runs are enough."""
+    return len(one.points) < needed(one)
+
+
+def needed(one: Series) -> int:
+    """Runs without which no move can be told."""
+    return 2 if one.metric in EXACT else 2 * FEWEST
+
+
+def moved(found: Sequence[Series]) -> str:
+    """How many moves, and of how many series nothing can be said yet."""
+    short = [one for one in found if too_few(one)]
+    if short and len(short) == len(found):
+        most = max(short, key=lambda one: len(one.points))
+        return f"too few runs to tell ({len(most.points)} of {needed(most)})"
+    count = sum(len(one.moves) for one in found)
+    told = f"{count or 'no'} move{'' if count == 1 else 's'}"
+    return f"{told}; {len(short)} with too few runs to tell" if short else told
+
+
 def _end(one: Series) -> str:
-    if len(one.points) < 2 * FEWEST:
-        return f"{len(one.points)} runs: a move takes {2 * FEWEST}, {FEWEST} on either side of it"
-    return f"{len(one.points)} runs, {len(one.moves) or 'no'} move{'' if len(one.moves) == 1 else 's'}"
+    return moved([one]) if too_few(one) else f"{len(one.points)} runs, {moved([one])}"
 
 
 def commit_of(point: Point) -> str:

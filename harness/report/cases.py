@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -36,6 +36,10 @@ class Named:
         return Name(self.label, self.style)
 
 
+# The accuracy of the one minus that of the other, image by image; None where that is not known.
+Pairing = Callable[[Named, Named], PairedTop1 | None]
+
+
 @dataclass(frozen=True)
 class Shown:
     """What every section draws from: the result, and its cases in their order."""
@@ -64,7 +68,7 @@ class Shown:
         of a second, and sentences, tables and figures ask for the same."""
         key = one.result.case.id, other.result.case.id
         if key not in self._paired:
-            self._paired[key] = paired(one.result, other.result, one.record, other.record)
+            self._paired[key] = pair_of(one, other)
         return self._paired[key]
 
     @property
@@ -100,6 +104,11 @@ def shown(result: RunResult, records: Mapping[str, Record]) -> Shown:
     cases = result.cases
     called = zip(cases, labels([one.case for one in cases]), styles(cases), strict=True)
     return Shown(result, tuple(Named(case, label, style, records.get(case.case.id)) for case, label, style in called))
+
+
+def pair_of(one: Named, other: Named) -> PairedTop1 | None:
+    """As Shown.paired, which remembers it."""
+    return paired(one.result, other.result, one.record, other.record)
 
 
 def legend(cases: Sequence[Named]) -> tuple[tuple[Name, str], ...]:

@@ -24,8 +24,8 @@ class Chosen:
 
 
 def chosen(named: Sequence[Named], most: int = MOST_LINES) -> Chosen:
-    """At most so many: the front of accuracy against p50 latency over valid cases, in which the fastest go first, then
-    those with the greatest p99 (p50 where there is none)."""
+    """At most so many: valid cases that none is known to dominate in accuracy against p50 latency, the fastest first;
+    then those with the greatest p99 (p50 where there is none)."""
     if len(named) <= most:
         return Chosen(tuple(named), "")
     # At least a quarter is for the worst: they are what a reader of tails looks for.
@@ -35,7 +35,8 @@ def chosen(named: Sequence[Named], most: int = MOST_LINES) -> Chosen:
     ids = on_front | {one.result.case.id for one in rest[: most - len(front)]}
     rule = (
         f"Of {len(named)} cases {len(ids)} are drawn: the {len(front)} fastest on the front of accuracy against "
-        "latency, and of the others those with the greatest p99. The table of all cases has the rest."
+        "latency, what is possibly dominated among them, and of the others those with the greatest p99. The table of "
+        "all cases has the rest."
     )
     return Chosen(tuple(one for one in named if one.result.case.id in ids), rule)
 
@@ -49,7 +50,7 @@ def briefly(left_out: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...
 
 
 def _front(named: Sequence[Named]) -> list[Named]:
-    """The fastest first, of those that the front's figure shows on it."""
+    """The fastest first, of those that the front's figure shows on it, or possibly dominated."""
     return sorted(best_cases(named, AXES), key=lambda one: one.result.metrics[AXES.x].point)
 
 

@@ -1,7 +1,8 @@
 """What may be said of one case against another: changes as ratios or differences, and whether intervals bear them out.
 
 Nothing is claimed where intervals overlap, nor where there are none: a number is then marked, and a sentence says why.
-So it is where one of the two is doubtful. Invalid cases are compared with nothing.
+So it is where one of the two is doubtful, in what its doubt touches (see `touched`). Invalid cases are compared with
+nothing.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from harness.model.metrics import REGISTRY
+from harness.model.metrics import REGISTRY, significant
 from harness.model.verdict import CaseResult, Summary
 from harness.report.cases import Named, Shown
 from harness.report.names import in_sentence
@@ -27,6 +28,17 @@ UNCLEAR = "~ "
 # The fewest values whose order statistics give a 95 % interval of their median (harness.analysis.stats.order_interval).
 FEWEST_LAUNCHES = 6
 OF_POWER = ("energy_per_inference_j", "net_energy_per_inference_j", "power_mean_w")
+# Read from the file, not measured: no doubt touches them.
+COUNTS = ("model_size_bytes", "parameters", "macs")
+OF_ANSWERS = ("accuracy_top1", "agreement_top1")
+# Findings of harness.analysis that doubt when, how fast or with how much power a case ran, and not what it answered.
+# Any other one, a code unknown here among them, doubts its answers as well.
+OF_TIMING = frozenset({
+    "no_steady_state", "too_short", "few_launches", "launches_disagree", "drift", "two_modes", "outlier_bursts",
+    "stood_still", "clock_changed", "machine_busy", "time_stolen", "too_hot", "paging", "threads_share_cores",
+    "sensors_share_core", "state_not_set", "not_settled", "latched_before", "frequency_capped",
+    "coverage_low", "window_short", "sensors_disagree", "sensor_lost", "sensor_stale", "package_left_out",
+})  # fmt: skip
 
 # With whom a case is compared: the variant it was made from, the one that all are held against, or both in one.
 Against = Literal["parent", "teacher", "both"]
@@ -50,8 +62,8 @@ class Reference:
 class Change:
     """`text`: the change as shown, marked with UNCLEAR where it proves nothing.
 
-    doubt: why its numbers do not. doubtful: which of the two cases is. paired: the interval of a difference that was
-    found image by image.
+    doubt: why its numbers do not. doubtful: which of the two cases is, in this metric. paired: the interval
+    of a difference that was found image by image.
     """
 
     reference: Reference
@@ -98,6 +110,19 @@ def doubtful(*cases: Named) -> str:
     return "; ".join(said)
 
 
+def touched(metric: str, *cases: Named) -> tuple[Named, ...]:
+    """Those of the cases whose doubt is one of this metric: never of a count; of accuracy and agreement unless every
+    finding is known to be of timing or power alone; else of all that was measured."""
+    return tuple(one for one in cases if _touches(metric, one.result))
+
+
+def _touches(metric: str, result: CaseResult) -> bool:
+    if result.verdict != "doubtful" or metric in COUNTS:
+        return False
+    doubts = {found.code for found in result.findings if found.severity != "note"}
+    return metric not in OF_ANSWERS or not doubts or not doubts <= OF_TIMING
+
+
 def codes(result: CaseResult) -> str:
     """What was found that makes it doubtful or invalid."""
     return ", ".join(dict.fromkeys(found.code for found in result.findings if found.severity != "note"))
@@ -136,7 +161,8 @@ def change(metric: str, one: Named, reference: Reference, shown: Shown) -> Chang
     if base is None or base.point == 0:
         return None
     summary = one.result.metrics[metric]
-    why, unfit = doubt_between(metric, one, reference.to, shown), doubtful(one, reference.to)
+    why = doubt_between(metric, one, reference.to, shown)
+    unfit = doubtful(*touched(metric, one, reference.to))
     mark = UNCLEAR if why or unfit else ""
     if REGISTRY[metric].shown_unit == "%":
         text = mark + f"{(summary.point - base.point) * 100:+.2f} pp".replace("-", "−")
@@ -146,10 +172,8 @@ def change(metric: str, one: Named, reference: Reference, shown: Shown) -> Chang
 
 
 def decimal(ratio: float) -> str:
-    """About three significant digits, never in exponent form."""
-    if ratio >= 100:
-        return f"{ratio:.0f}"
-    return f"{ratio:.1f}" if ratio >= 10 else f"{ratio:.2f}" if ratio >= 0.1 else f"{ratio:.3f}"
+    """A ratio with three significant digits, as all that is shown."""
+    return significant(ratio, 3)
 
 
 def rivals(metric: str, cases: Sequence[Named]) -> tuple[Named, ...]:

@@ -22,7 +22,7 @@ from harness.model.verdict import RunResult
 from harness.places import builtin
 from harness.report.blocks import Section, figures
 from harness.report.cards import Card, card_json, card_of_run
-from harness.report.names import isolated, one_line
+from harness.report.names import apart, isolated, one_line
 from harness.report.view import build_view
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ def _environment(folder: Path) -> Environment:
         lstrip_blocks=True,
     )
     environment.filters["isolated"] = isolated
-    environment.filters["apart"] = lambda text: text if text.isascii() else isolated(one_line(text))
+    environment.filters["apart"] = apart
     environment.filters["contents"] = lambda body: [(anchor, Markup(heading)) for anchor, heading in contents(body)]  # noqa: S704 (escaped by the template)
     environment.tests["made_of"] = lambda value, kind: type(value).__name__ == kind
     return environment

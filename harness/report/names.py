@@ -2,7 +2,7 @@
 
 Needs the standard library alone. Colours are Okabe and Ito's, told apart with any colour vision; black and yellow are
 left out because each vanishes on one of the two backgrounds. A marker symbol per variant and a dash per case say the
-same without colour.
+same without colour; where variants outnumber the colours, the dash tells those of one colour apart instead.
 """
 
 from __future__ import annotations
@@ -42,7 +42,8 @@ _GLYPHS = dict(zip(SYMBOLS, "●■◆▲▼⬟★⬢", strict=True))
 
 
 def styles(cases: Sequence[CaseResult]) -> tuple[Style, ...]:
-    """One per case: colour and symbol by variant in order of appearance, dash by the case among its variant's."""
+    """One per case: colour and symbol by variant in order of appearance. Dash by the case among its variant's; of more
+    variants than colours by the round of colours, so that no two of the first 24 share colour and dash."""
     order = {name: index for index, name in enumerate(dict.fromkeys(result.case.variant for result in cases))}
     seen: dict[str, int] = {}
     found = []
@@ -51,7 +52,8 @@ def styles(cases: Sequence[CaseResult]) -> tuple[Style, ...]:
         among = seen.get(variant, 0)
         seen[variant] = among + 1
         symbol = SYMBOLS[index % len(SYMBOLS)]
-        found.append(Style(COLOURS[index % len(COLOURS)], symbol, DASHES[among % len(DASHES)], _GLYPHS[symbol]))
+        dash = DASHES[(index // len(COLOURS) if len(order) > len(COLOURS) else among) % len(DASHES)]
+        found.append(Style(COLOURS[index % len(COLOURS)], symbol, dash, _GLYPHS[symbol]))
     return tuple(found)
 
 
@@ -93,6 +95,11 @@ def isolated(name: str) -> str:
     """A name for the middle of a sentence: letters of another direction are kept from turning their neighbours."""
     shown = printable(name)
     return shown if shown.isascii() else f"{_FIRST_ISOLATE}{shown}{_END_ISOLATE}"
+
+
+def apart(prose: str) -> str:
+    """A line beside others, isolated as a whole; the names in it that are isolated already stay so."""
+    return prose if prose.isascii() else f"{_FIRST_ISOLATE}{one_line(prose)}{_END_ISOLATE}"
 
 
 def in_sentence(name: str) -> str:

@@ -25,7 +25,7 @@ NANO = "jetson-nano"
 @dataclass(frozen=True)
 class Quantity:
     """A column of a published table: the registry's metric behind it, the unit it is printed in, and `scale`, by which
-    an SI value becomes one of that unit. `digits`: significant ones of a measured value beside it."""
+    an SI value becomes one of that unit."""
 
     metric: str
     heading: str

@@ -1,7 +1,7 @@
 """What a hurried reader takes away: one sentence for each case, held against its teacher, and one for the whole run.
 
-A difference is claimed only where intervals separate, and with "about" where one of the two cases is doubtful; what is
-not compared stands there as it was measured.
+A difference is claimed only where intervals separate, and with "about" where one of the two cases is doubtful in it;
+what is not compared stands there as it was measured.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from harness.model.metrics import REGISTRY, show
 from harness.model.verdict import CaseResult, Summary
 from harness.report.accuracy import source_briefly
 from harness.report.cases import NOT_RECORDED, TEACHERS, Named, Shown
-from harness.report.comparison import CONTAINS_ZERO, OVERLAP, best, codes, comparable, doubt_between, rivals
+from harness.report.comparison import CONTAINS_ZERO, OVERLAP, best, codes, comparable, doubt_between, rivals, touched
 from harness.report.names import in_sentence
 
 # From here on "times" reads better than "per cent".
@@ -113,7 +113,7 @@ def _claim(spoken: Spoken, one: Named, shown: Shown, in_all: int | None) -> tupl
     why = doubt_between(spoken.metric, one, teacher, shown)
     if why:
         return ("no clear difference in" if why in (OVERLAP, CONTAINS_ZERO) else why), what
-    about = "" if one.result.verdict == teacher.result.verdict == "valid" else "about "
+    about = "about " if touched(spoken.metric, one, teacher) else ""
     return f"{about}{_size(mine, base)} {spoken.less if mine.point < base.point else spoken.more}", what
 
 

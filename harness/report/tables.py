@@ -30,7 +30,8 @@ _ROOM_TO_SAY_SO = 200
 
 @dataclass(frozen=True)
 class Part:
-    """Lines of a comment that may be cut short after any of them. what: their kind, in the plural; share: the most they
+    """Lines of a comment that may be cut short after any of them. what: their kind, in the plural; all: where
+    every one of them stands; share: the most they
     may take of the room that is left, so that what follows has some too."""
 
     what: str
@@ -38,6 +39,7 @@ class Part:
     share: float
     before: tuple[str, ...] = ()
     after: tuple[str, ...] = ()
+    all: str = "the HTML report"
 
 
 class CsvReporter:
@@ -105,12 +107,14 @@ def _fitted(part: Part, room: int) -> list[str]:
     kept = fitting(part.lines, room - size("\n".join((*part.before, *part.after, ""))))
     left = len(part.lines) - len(kept)
     more = "more " if kept else ""
-    told = ["", f"{left} {more}{part.what} do not fit in a comment; the JSON has all."] if left else []
+    told = ["", f"{left} {more}{part.what} do not fit in a comment; {part.all} has all."] if left else []
     return [*part.before, *kept, *part.after, *told] if kept else told
 
 
 def _titled(title: str, items: Iterable[str]) -> Part:
-    return Part(title.lower(), tuple(f"- {item}" for item in items), 0.6, before=("", f"## {title}", ""))
+    # A page names the first findings of a kind alone.
+    where = "the JSON" if title == "Findings" else "the HTML report"
+    return Part(title.lower(), tuple(f"- {item}" for item in items), 0.6, before=("", f"## {title}", ""), all=where)
 
 
 def _folded(section: Section) -> Part:

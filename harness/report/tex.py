@@ -85,7 +85,12 @@ def _half(view: View, group: Group, title: str, chosen: Sequence[int]) -> Tabula
 
 def _bold(group: Group, chosen: Sequence[int]) -> str:
     best = any(row.cells[index].best for row in group.rows for index in chosen)
-    return " Bold: the best, its interval apart from all others." if best else ""
+    if not best:
+        return ""
+    return (
+        " Bold: the best of the valid cases, told apart from each other one of them; a tie has no bold, and doubtful "
+        "cases do not count as rivals."
+    )
 
 
 def _verdicts(group: Group) -> Iterator[str]:

@@ -16,7 +16,7 @@ from harness.report import sections
 from harness.report.accuracy import images_in_all
 from harness.report.blocks import Section, Table
 from harness.report.cases import NOT_RECORDED, Named, shown
-from harness.report.conditions import text
+from harness.report.conditions import environment_facts, text
 from harness.report.names import Style, printable
 from harness.report.rows import (
     Column,
@@ -33,6 +33,9 @@ from harness.report.rows import (
 )
 from harness.report.sentences import headline
 from harness.report.summary import suite_name, summary_json
+
+# The title in devices/localhost.toml.
+THIS_MACHINE = "This machine"
 
 
 @dataclass(frozen=True)
@@ -141,12 +144,23 @@ def head(result: RunResult) -> Head:
     skipped = f"; {len(result.skips)} skipped" if result.skips else ""
     return Head(
         printable(suite_name(result)) or "unnamed suite",
-        printable(text(result.device.get("title") or result.device.get("name"))),
+        _device(result),
         f"{_moment(started)} – {_moment(finished, started)} UTC" if finished else f"{_moment(started)} UTC",
         _state(run),
         not finished,
         f"{len(verdicts)} case{'' if len(verdicts) == 1 else 's'}: {counted or 'none measured'}{skipped}",
     )
+
+
+def _device(result: RunResult) -> str:
+    """Its title; of the machine at hand, whose title says nothing to others, its processor too."""
+    title = printable(text(result.device.get("title") or result.device.get("name")))
+    told = environment_facts(result.environment)
+    if title != THIS_MACHINE or not told.get("cpu"):
+        return title
+    cores = told.get("cores")
+    number = f", {cores} core{'' if cores == 1 else 's'}" if isinstance(cores, int) else ""
+    return f"{title}: {printable(text(told['cpu']))}{number}"
 
 
 def _findings(named: Sequence[Named]) -> tuple[FindingRow, ...]:

@@ -243,4 +243,4 @@ def test_real_scripted_runs_go_through_both(tmp_path: Path) -> None:
     assert (told["model_size_bytes"]["side"], told["latency_p50_s"]["side"]) == ("same", "unclear")
     assert "supports no verdict" in told["latency_p50_s"]["missing"]
     said = invoke(tmp_path, "history")
-    assert (said.code, "2 runs: a move takes 6" in said.out) == (0, True)
+    assert (said.code, "too few runs to tell (2 of 6)" in said.out) == (0, True)

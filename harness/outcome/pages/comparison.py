@@ -8,6 +8,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 
+from harness.model.codec import Json
 from harness.model.gate import Comparison, GateResult
 from harness.outcome.compared import Compared, Side, comparisons_json, counts, ordered, unclear, without, word
 from harness.outcome.pages import gate as gate_page
@@ -25,6 +26,11 @@ from harness.report.rows import mark_number
 # Of cells with a sentence above the fold, and of the metrics in one.
 MOST_SENTENCES = 30
 _MOST_NAMED = 4
+# Of facts as they are stored.
+_WORDS = {
+    "started_utc": "started (UTC)", "finished_utc": "finished (UTC)", "commit_dirty": "uncommitted changes",
+    "harness_version": "harness", "agent_sha256": "agent SHA-256",
+}  # fmt: skip
 NOT_JUDGED = (
     "The boards differ, and that was allowed: the ratios say how the boards compare, with what runs on them, and none "
     "of them is a verdict on a change."
@@ -42,7 +48,7 @@ def comparison_page(found: Sequence[Compared], command: Sequence[str], decision:
     return page(
         _card(found, "; ".join(heads)), sections, raw(comparisons_json(found)),
         baseline=found[0].baseline.name, candidates=[(one.letter, one.found.candidate.name) for one in pairs],
-        heads=heads, sentences=list(_sentences(pairs)), more=_left_out(pairs),
+        heads=heads, sides=_sides(pairs), sentences=list(_sentences(pairs)), more=_left_out(pairs),
         alerts=_alerts(pairs), refused="",
     )  # fmt: skip
 
@@ -54,7 +60,7 @@ def refused_page(names: Sequence[str], reason: str, command: Sequence[str]) -> s
     card = Card("comparison", f"{', '.join(names[1:])} against {names[0]}", counts="not compared")
     return page(
         card, sections, {"refused": reason}, baseline=names[0], candidates=candidates, heads=["not compared"],
-        sentences=[], more="", alerts=[], refused=reason,
+        sides=[("", name, "") for name in names], sentences=[], more="", alerts=[], refused=reason,
     )  # fmt: skip
 
 
@@ -71,6 +77,22 @@ def _card(found: Sequence[Compared], told: str) -> Card:
     return Card(
         "comparison", title, each("suite"), each("device"), when, told, " → ".join(one or "none" for one in commits)
     )
+
+
+def _sides(pairs: Sequence[Pair]) -> list[tuple[str, str, str]]:
+    """Of each side: what it is called here, its name, and what it measured, where, when and of which commit."""
+    named = [("baseline", pairs[0].found.baseline)]
+    named += [(pair.letter or "candidate", pair.found.candidate) for pair in pairs]
+    return [(called, side.name, _when_and_where(side.facts)) for called, side in named]
+
+
+def _when_and_where(facts: Mapping[str, Json]) -> str:
+    """As far as the facts tell it."""
+    suite, device, started, commit = (str(facts.get(key) or "") for key in ("suite", "device", "started_utc", "commit"))
+    what = " on ".join(one for one in (suite, device) if one)
+    when = f"{started[:19].replace('T', ' ')} UTC" if started else ""
+    dirty = " with uncommitted changes" if facts.get("commit_dirty") else ""
+    return ", ".join(one for one in (what, when, f"commit {commit[:10]}{dirty}" if commit else "") if one)
 
 
 def _counted(pair: Pair) -> str:
@@ -190,7 +212,8 @@ def _facts(side: Side) -> Mapping[str, str]:
     command = command_line(facts)
     if command:
         facts["command"] = command
-    return {"name": side.name, "measured by": side.tool, **flattened(facts)}
+    told = {_WORDS.get(key, key): text for key, text in flattened(facts).items()}
+    return {"name": side.name, "measured by": side.tool, **told}
 
 
 def _again(command: Sequence[str]) -> Section:

@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import shlex
+from collections import Counter
 from collections.abc import Sequence
 
-from harness.analysis.change_points import FEWEST
 from harness.analysis.history import History, Move, Point, Series
 from harness.model.metrics import REGISTRY
 from harness.outcome.pages.marks import MARKS, count
 from harness.outcome.pages.raw import raw
-from harness.outcome.past import commit_of, history_json, name, sentences, value_of, where
+from harness.outcome.past import (
+    commit_of,
+    history_json,
+    moved,
+    name,
+    needed,
+    sentences,
+    too_few,
+    value_of,
+    where,
+)
 from harness.outcome.ranking import label
 from harness.outcome.text import percent, plain
 from harness.report import plots
@@ -36,16 +46,22 @@ def history_page(found: History, command: Sequence[str], nothing: str = "") -> s
     drawn = {id(one) for one in _most_telling(found.series)}
     series = tuple(_series(one, number, figured=id(one) in drawn) for number, one in enumerate(found.series, 1))
     rest = (_notes(found), Section("again", "Look again", (Commands((shlex.join(command),)),)))
-    moved = sum(len(one.moves) for one in found.series)
-    head = f"{len(found.series)} series, {moved or 'no'} move{'' if moved == 1 else 's'}"
+    head = f"{len(found.series)} series, {moved(found.series)}" if found.series else "no series"
     told = [sentence for one in found.series for sentence in _told(one)]
     left = len(found.series) - len(drawn)
     rule = f"Drawn are {len(drawn)} of {len(found.series)} series, those that moved first; the tables have all."
     return page(
         _card(found, head), (*series, *rest), raw(history_json(found)), head=head, series=series, rest=rest,
         told=told[:MOST_SENTENCES], more=_more(len(told)), nothing=nothing, rule=rule if left else "",
-        how=HOW if series else "",
+        how=HOW if series else "", still=_still(found.series),
     )  # fmt: skip
+
+
+def _still(series: Sequence[Series]) -> str:
+    """What is said where no move was found."""
+    if any(not too_few(one) for one in series):
+        return "No level moved."
+    return f"{moved(series).capitalize()}: no series has enough of them for a move to show." if series else ""
 
 
 def _more(moves: int) -> str:
@@ -73,9 +89,9 @@ def _most_telling(series: Sequence[Series]) -> Sequence[Series]:
 
 
 def _series(one: Series, number: int, *, figured: bool) -> Section:
-    few = len(one.points) < 2 * FEWEST
     runs = f"{len(one.points)} run{'' if len(one.points) == 1 else 's'}"
-    short = (Paragraph(f"{runs}: a move takes {2 * FEWEST}, {FEWEST} on either side of it.", "none"),) if few else ()
+    said = f"{runs}: a move takes {needed(one)}, {needed(one) // 2} on either side of it."
+    short = (Paragraph(said, "none"),) if too_few(one) else ()
     place = Paragraph(where(one), "note")
     blocks: tuple[Block, ...] = (place, *short, _table(one, folded=False))
     if figured:
@@ -103,7 +119,7 @@ def _plot(one: Series, left: int) -> Plot:
     layout |= {
         "xaxis": plots.linear_axis("") | _run_axis(kept),
         "yaxis": plots.linear_axis(axis) | {"nticks": 5},
-        "margin": {"l": 56, "r": 34, "t": 48, "b": 34},
+        "margin": {"l": 56, "r": 34, "t": 48, "b": 46},
         "shapes": [_line(move) for move in moves],
         "annotations": [_change(move) for move in moves],
         "hovermode": "closest",
@@ -125,12 +141,20 @@ def _run_axis(kept: Sequence[tuple[int, Point]]) -> Plot:
     """Commits, or days where there is none, at a few of the runs, the first and the last among them."""
     count = min(_MOST_TICKS, len(kept))
     chosen = sorted({round(step * (len(kept) - 1) / max(1, count - 1)) for step in range(count)})
-    texts = [in_figure(point.commit[:7] if point.commit else point.started_utc[:10]) for _, point in kept]
+    texts = _ticks([point for _, point in kept])
     room = 0.5 if len(kept) < 20 else 0.02 * len(kept)
     return {
         "tickvals": [kept[place][0] for place in chosen], "ticktext": [texts[place] for place in chosen],
         "range": [kept[0][0] - room, kept[-1][0] + room], "showgrid": False,
     }  # fmt: skip
+
+
+def _ticks(points: Sequence[Point]) -> list[str]:
+    """A name for each run; the time of day below it where another run has the same name."""
+    names = [in_figure(point.commit[:7] if point.commit else point.started_utc[:10]) for point in points]
+    times = [in_figure(point.started_utc[11:19]) for point in points]
+    again = {name for name, count in Counter(names).items() if count > 1}
+    return [f"{name}<br>{time}" if name in again else name for name, time in zip(names, times, strict=True)]
 
 
 def _line(move: Move) -> Plot:

@@ -28,11 +28,30 @@ _FAMILIES = (
     ("energy", "Energy and power", ("energy_", "net_energy_", "power_")),
     ("answers", "Accuracy, size and work", ("",)),
 )
+# Of all cells these are drawn before the worst of the others: what a reader asks for first.
+_FIRST = ("latency_p50_s", "latency_p90_s", "latency_p99_s", "throughput_per_s")
+# More than of others, so that all of nine cells are drawn; with the headings it still fits on one sheet of A4.
+_MOST_FIRST = 36
 _WORDS = {"worse": "worse, slower", "better": "better, faster"}
 _HEADINGS = ("cell", "metric", "verdict", "baseline", "candidate", "change", "from", "to", "margin", "n")
 HOW = (
     "Ratio of the candidate to the baseline, with its 95 % interval; grey band: the margin within which a change does "
     "not matter. An arrow says which way is better: ↓ less, ↑ more."
+)
+
+
+READING = (
+    "Baseline and candidate: each run’s own value, a median over its launches where it is a time. Changes and margins "
+    "are relative, of accuracy too: 0.5 % of a top-1 of 90 % are 0.45 points. From and to: the 95 % interval; n: "
+    "launches, or pairs of them, or images."
+)
+# How a comparison's method is told apart, and what its change is. Formulas: harness.analysis.stats.
+_ESTIMATORS = (
+    ("pairs of launches", "of launches in pairs the mean log ratio of the pairs, not the ratio of the two columns"),
+    (
+        "not paired;",
+        "of launches the ratio of their trimmed means, taken in logarithms, not the ratio of the two columns",
+    ),
 )
 
 
@@ -89,15 +108,16 @@ def _family_of(metric: str) -> tuple[str, ...]:
 
 def _forest(anchor: str, title: str, held: Sequence[tuple[Pair, Comparison]], even: Sequence[Comparison]) -> Figure:
     rank = {id(one): place for place, one in enumerate(ordered([one for _, one in held]))}
-    order = {metric: place for place, metric in enumerate(REGISTRY)}
+    order = {metric: place for place, metric in enumerate((*_FIRST, *(one for one in REGISTRY if one not in _FIRST)))}
     cells = {cell: place for place, cell in enumerate(dict.fromkeys(one.cell for _, one in held))}
-    kept = [each for each in held if rank[id(each[1])] < MOST_ROWS]
+    most = max(MOST_ROWS, min(_MOST_FIRST, sum(one.metric in _FIRST for _, one in held)))
+    kept = sorted(held, key=lambda each: (each[1].metric not in _FIRST, rank[id(each[1])]))[:most]
     kept.sort(key=lambda each: (order.get(each[1].metric, len(order)), cells[each[1].cell]))
     alone = len({(pair.letter, one.cell) for pair, one in held}) == 1
     made = forest([_row(pair, one, alone=alone) for pair, one in kept], "candidate ÷ baseline, log scale")
     notes = [HOW if any(pair.judged for pair, _ in kept) else HOW.partition(";")[0] + "."]
     if len(held) > len(kept):
-        notes.append(f"Drawn are the {len(kept)} of {len(held)} that are worst; the table has all.")
+        notes.append(f"Drawn are {len(kept)} of {len(held)}: {_which(held, kept)}; the table has all.")
     if made.cut:
         notes.append(f"Cut at the axis’ ends, which the table has: {made.cut}.")
     if even:
@@ -115,6 +135,17 @@ def _forest(anchor: str, title: str, held: Sequence[tuple[Pair, Comparison]], ev
         tuple(notes),
         legend((one.side for pair, one in kept if pair.judged), _WORDS),
     )
+
+
+def _which(held: Sequence[tuple[Pair, Comparison]], kept: Sequence[tuple[Pair, Comparison]]) -> str:
+    """The rule by which some are drawn and others are not."""
+    first = ", ".join(dict.fromkeys(label(one.metric) for _, one in kept if one.metric in _FIRST))
+    if not first:
+        return "the worst"
+    asked = sum(one.metric in _FIRST for _, one in held)
+    if asked > len(kept):
+        return f"the worst of {first}"
+    return f"{first} of all cells" + (", then the worst of the others" if asked < len(kept) else "")
 
 
 def _row(pair: Pair, one: Comparison, *, alone: bool) -> Row:
@@ -150,12 +181,21 @@ def tables(pairs: Sequence[Pair]) -> Iterator[Section]:
         anchor = f"metrics-{pair.letter.lower()}" if pair.letter else "metrics"
         blocks: tuple[Block, ...] = (Paragraph("No metric could be compared.", "none"),)
         if rows:
-            note = "Changes are relative; from and to: the 95 % interval; n: launches, or pairs of them, or images."
+            note = f"{_estimators(kept)} {READING}"
             if len(kept) < len(held):
                 which = "the worst" if pair.judged else "the first"
                 note += f" These are {len(kept)} of {len(held)}, {which}; the raw comparison below has all."
             blocks = (Table(_HEADINGS, rows, numeric=False), Paragraph(note, "note"))
         yield Section(anchor, title, blocks)
+
+
+def _estimators(kept: Sequence[Comparison]) -> str:
+    """What `change` is, by how the comparisons at hand were made."""
+    told = list(dict.fromkeys(words for one in kept for start, words in _ESTIMATORS if start in one.method))
+    both = "the ratio of the two values beside it"
+    if not told:
+        return f"Change: {both}."
+    return f"Change: {'; '.join(told)}; of all others {both}."
 
 
 def _table_row(pair: Pair, one: Comparison) -> tuple[Cell, ...]:

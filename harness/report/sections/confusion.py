@@ -7,7 +7,7 @@ answers, then what the others do otherwise.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,7 +48,7 @@ def section(shown: Shown) -> Section:
     drawable = [one for one in standing if len(one.answers.names) <= MOST_CLASSES]
     drawn = drawable[:MOST_DRAWN]
     tabled = drawable[MOST_DRAWN:MOST_TABLED]
-    blocks: list[Block] = [*(Paragraph(said, "note") for said in _notes(drawn)), _overview(standing)]
+    blocks: list[Block] = [*(Paragraph(said, "note") for said in _notes(drawn)), *_overview(standing)]
     reach = _reach(drawn)
     blocks += [_figure(number, one, reach) for number, one in enumerate(drawn, 1)]
     blocks += [_counts(one, f"Counts of {one.named.label}: {one.remark}") for one in tabled]
@@ -75,10 +75,24 @@ def _notes(drawn: Sequence[Answered]) -> list[str]:
     return [own, other]
 
 
-def _overview(standing: Sequence[Answered]) -> Table:
-    headings = ("case", "most often confused", "of the class, %", "held against", "risen most", "change, pp", "answers")
+def _overview(standing: Sequence[Answered]) -> Iterator[Block]:
+    """The table; where all answers are of one origin, that is said once above it."""
+    headings: tuple[str, ...] = (
+        "case",
+        "most often confused",
+        "of the class, %",
+        "held against",
+        "risen most",
+        "change, pp",
+    )
     caption = "What each model confuses most" + ("" if len(standing) <= MOST_ROWS else f" (the first {MOST_ROWS})")
-    return Table(headings, tuple(_overview_row(one) for one in standing[:MOST_ROWS]), caption, numeric=False)
+    rows = tuple(_overview_row(one) for one in standing[:MOST_ROWS])
+    if len(standing) > 1 and len({one.remark for one in standing}) == 1:
+        yield Paragraph(f"The answers of every case: {standing[0].remark}.", "note")
+    else:
+        headings = (*headings, "answers")
+        rows = tuple((*row, one.remark) for row, one in zip(rows, standing, strict=False))
+    yield Table(headings, rows, caption, numeric=False)
 
 
 def _overview_row(one: Answered) -> tuple[Cell, ...]:
@@ -88,7 +102,7 @@ def _overview_row(one: Answered) -> tuple[Cell, ...]:
     if worst is not None:
         most = (_taken(names, worst.true, worst.predicted), Number(f"{100 * worst.share:.1f}", worst.share))
     if one.base is None:
-        return (one.named.name, *most, ABSENT, ABSENT, ABSENT, one.remark)
+        return (one.named.name, *most, ABSENT, ABSENT, ABSENT)
     change = difference(one.answers, one.base.answers)
     np.fill_diagonal(change, -math.inf)
     true, predicted = divmod(int(np.nanargmax(change)), len(names))
@@ -96,7 +110,7 @@ def _overview_row(one: Answered) -> tuple[Cell, ...]:
     shown: tuple[Cell, ...] = ("none", ABSENT)
     if risen > 0:
         shown = (_taken(names, true, predicted), Number(signed(risen), risen / 100))
-    return (one.named.name, *most, one.base.named.name, *shown, one.remark)
+    return (one.named.name, *most, one.base.named.name, *shown)
 
 
 def _taken(names: Sequence[str], true: int, predicted: int) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from harness.report.absent import without
 from harness.report.accuracy import Source, images_in_all, source, source_text
 from harness.report.blocks import Figure, Paragraph, Section
-from harness.report.cases import Named, Shown
+from harness.report.cases import Named, Pairing, Shown, pair_of
 from harness.report.sections.plane import Axes, Plane, Remark, absent, legend, plane, table
 from harness.report.sections.plane_plot import drawn, notes
 
@@ -29,7 +29,7 @@ SOURCES: dict[Source, str] = {
 
 def section(shown: Shown) -> Section:
     """The plane, or why there is none."""
-    found = trade_off(shown.cases)
+    found = trade_off(shown.cases, shown.paired)
     plot = drawn(found)
     title = "Accuracy against latency"
     left_out = without(found.left_out)
@@ -47,10 +47,10 @@ def section(shown: Shown) -> Section:
     return Section("front", title, (figure, *left_out))
 
 
-def trade_off(named: Sequence[Named]) -> Plane:
+def trade_off(named: Sequence[Named], pairing: Pairing = pair_of) -> Plane:
     """All cases that have both figures; the front is taken over the valid ones alone."""
     in_all = images_in_all(named)
-    return plane(named, AXES, lambda one: _remark(one, in_all))
+    return plane(named, AXES, lambda one: _remark(one, in_all), pairing)
 
 
 def sources(named: Sequence[Named]) -> str:

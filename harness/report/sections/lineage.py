@@ -157,7 +157,7 @@ def _headings(shown: Shown) -> tuple[str, ...]:
     figures = []
     for metric in METRICS:
         figures += [f"{REGISTRY[metric].label}, {REGISTRY[metric].shown_unit}", "change"]
-    taught = ("agrees with its teacher, %",) if _taught(shown) else ()
+    taught = ("agrees with what taught it, %",) if _taught(shown) else ()
     return ("variant", "role", "made from", "recipe", "parent’s SHA-256", *figures, *taught, "verdict")
 
 
@@ -226,7 +226,10 @@ def _notes(shown: Shown) -> Iterator[str]:
         said = "; ".join(f"{reason}: {_some(named)}" for reason, named in doubts.items())
         yield f"{UNCLEAR.strip()} marks a change that proves nothing. {said[:1].upper()}{said[1:]}."
     for verdict, said in (
-        ("doubtful", f"Doubtful, so that changes to and from them are marked {UNCLEAR.strip()} and prove nothing"),
+        (
+            "doubtful",
+            f"Doubtful, so that changes to and from them are marked {UNCLEAR.strip()} in what the doubt touches",
+        ),
         ("invalid", "Compared with nothing, as invalid"),
     ):
         unfit = [f"{in_sentence(one.label)} ({codes(one.result)})" if codes(one.result) else in_sentence(one.label)
@@ -235,7 +238,8 @@ def _notes(shown: Shown) -> Iterator[str]:
             yield f"{said}: {_some(unfit)}."
     yield (
         f"A recipe’s id covers every step, seed and teacher; of the parent’s file the first {HASH_LENGTH} digits of "
-        "its SHA-256 are shown. Teachers are not recorded by name. The trade-off table has the intervals."
+        "its SHA-256 are shown. What taught a variant is not recorded by name, and need not be the one that all are "
+        "held against here. The trade-off table has the intervals."
     )
 
 

@@ -20,6 +20,7 @@ LINES_PER_PANEL = 4
 ROOM = 800
 # The kernel counts CPU time in ticks of usually 10 ms: shorter spans would show its grid and not the load.
 LEAST_LOAD_S = 0.5
+OTHER_BUSY = ("others", "other_busy")
 # Energy counters move in steps of a millisecond's work; this smooths what two readings are apart.
 LEAST_ENERGY_S = 0.2
 _POWER_COLLECTORS = (
@@ -169,6 +170,8 @@ def _line(kind: _Kind, traces: Sequence[tuple[Placed, Trace]], fine: Grain, powe
 
 
 def _said(name: str, channel: Channel, power: Power) -> str:
+    if (channel.collector, channel.name) == OTHER_BUSY:
+        return f"{channel.provenance}; mean over at least {LEAST_LOAD_S:g} s; what ticks put below 0 is drawn as 0"
     if channel.unit not in ("W", "J"):
         return channel.provenance
     unmeasured = "" if channel.provenance in MEASURED else ", in no figure"
@@ -215,8 +218,10 @@ def rate(
 
 
 def _load(trace: Trace) -> Series:
-    """Seconds of work per second, i.e. busy cores."""
-    return rate(*_arrays(trace))
+    """Seconds of work per second, i.e. busy cores. All work less our own, which are counted in ticks of their own: an
+    idle span may come out just below 0, which no load is."""
+    time_s, cores = rate(*_arrays(trace))
+    return time_s, np.maximum(cores, 0.0)
 
 
 KINDS = (
@@ -249,7 +254,7 @@ KINDS = (
         "Other load",
         "cores",
         ("others",),
-        lambda channel: (channel.collector, channel.name) == ("others", "other_busy"),
+        lambda channel: (channel.collector, channel.name) == OTHER_BUSY,
         _load,
         "the record gives no reason",
         from_zero=True,

@@ -1,6 +1,7 @@
 """Cases in a plane of two metrics: which are drawn, which stand on the front, what is said of each. Draws nothing.
 
-A case on the front, and one that another dominates, are so by harness.analysis.pareto, over valid cases alone.
+A case on the front, and one that another dominates, are so by harness.analysis.pareto, over valid cases alone; their
+accuracies are told apart image by image where that is known, as everywhere in the report.
 """
 
 from __future__ import annotations
@@ -10,12 +11,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from harness.analysis.pareto import Standing, standings
+from harness.analysis.pareto import Standing, ToldApart, standings
 from harness.model.metrics import REGISTRY, show
 from harness.model.verdict import Summary
 from harness.report.blocks import Name, Number, Table
-from harness.report.cases import ABSENT, NOT_RECORDED, Named
+from harness.report.cases import ABSENT, NOT_RECORDED, Named, Pairing, pair_of
 from harness.report.names import Style, in_sentence
+from harness.report.paired import TOP1
 from harness.report.rows import interval
 
 # More symbols than these hide one another; and more names than these are no legend.
@@ -23,7 +25,8 @@ DRAWN_MOST, LEGEND_MOST = 60, 24
 RULE = (
     "The front is taken over valid cases alone. A case is dominated where another one is at least as good in both "
     "figures and clearly better in one, as the intervals separate; possibly dominated where they overlap in what would "
-    "decide it. The dotted line joins the cases that are best by their points."
+    "decide it. Accuracies are compared image by image where both "
+    "cases answered the same images. The dotted line joins the cases that are best by their points."
 )
 
 
@@ -79,8 +82,8 @@ class Point:
     bubble: float | None
 
     @property
-    def on_front(self) -> bool:
-        """Whether nobody is known to dominate it."""
+    def undominated(self) -> bool:
+        """Whether it is valid, and on the front or only possibly dominated: nobody is known to dominate it."""
         return self.standing is not None and self.standing.state != "dominated"
 
     @property
@@ -103,10 +106,10 @@ class Plane:
     bubble: str
 
 
-def plane(named: Sequence[Named], axes: Axes, remark: Callable[[Named], Remark]) -> Plane:
+def plane(named: Sequence[Named], axes: Axes, remark: Callable[[Named], Remark], pairing: Pairing = pair_of) -> Plane:
     """All cases that have both figures, thinned where they are many."""
     complete = [one for one in named if absent(one, (axes.x, axes.y)) is None]
-    ranked = _ranked(complete, axes)
+    ranked = _ranked(complete, axes, pairing)
     bubble = next((metric for metric in axes.bubbles if any(metric in one.result.metrics for one in complete)), "")
     kept = thinned([(one.result.metrics[axes.x].point, ranked[one.label][0]) for one in complete])
     points = tuple(_point(complete[index], axes, remark, ranked, bubble) for index in kept)
@@ -114,21 +117,36 @@ def plane(named: Sequence[Named], axes: Axes, remark: Callable[[Named], Remark])
     return Plane(axes, points, len(complete) - len(points), left_out, bubble)
 
 
-def best_cases(named: Sequence[Named], axes: Axes) -> tuple[Named, ...]:
-    """Valid cases that none is known to dominate, as the figure shows them on the front; in their order."""
+def best_cases(named: Sequence[Named], axes: Axes, pairing: Pairing = pair_of) -> tuple[Named, ...]:
+    """Valid cases that none is known to dominate: the figure's front, and those possibly dominated; in their order."""
     complete = [one for one in named if absent(one, (axes.x, axes.y)) is None]
-    ranked = _ranked(complete, axes)
+    ranked = _ranked(complete, axes, pairing)
     return tuple(one for one in complete if (found := ranked[one.label][0]) and found.state != "dominated")
 
 
-def _ranked(complete: Sequence[Named], axes: Axes) -> dict[str, tuple[Standing | None, str]]:
+def _ranked(complete: Sequence[Named], axes: Axes, pairing: Pairing) -> dict[str, tuple[Standing | None, str]]:
     """By label, the standing and who is the cause of it; labels are unique in a run."""
     valid = [one for one in complete if one.result.verdict == "valid"]
-    found = standings([(one.result.metrics[axes.x], one.result.metrics[axes.y]) for one in valid])
+    candidates = [(one.result.metrics[axes.x], one.result.metrics[axes.y]) for one in valid]
+    found = standings(candidates, _told_apart(valid, axes, pairing))
     ranked: dict[str, tuple[Standing | None, str]] = {one.label: (None, "") for one in complete}
     for one, standing in zip(valid, found, strict=True):
         ranked[one.label] = standing, "" if standing.by is None else valid[standing.by].label
     return ranked
+
+
+def _told_apart(valid: Sequence[Named], axes: Axes, pairing: Pairing) -> ToldApart:
+    """Of two accuracies what the pairs of their answers say; of anything else, and without pairs, nothing."""
+
+    def told(number: int, other: int, figure: int) -> bool | None:
+        if (axes.x, axes.y)[figure] != TOP1:
+            return None
+        # Both ways round it is the same, and it is remembered of one.
+        first, second = sorted((number, other))
+        pair = pairing(valid[second], valid[first])
+        return None if pair is None else pair.told_apart
+
+    return told
 
 
 def thinned(points: Sequence[tuple[float, Standing | None]]) -> list[int]:

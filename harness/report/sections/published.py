@@ -14,7 +14,7 @@ from harness.report.accuracy import images_in_all, source_text
 from harness.report.blocks import Block, Cell, Number, Paragraph, Section, Table
 from harness.report.cases import ABSENT, NOT_RECORDED, Named, Shown
 from harness.report.claims import claims
-from harness.report.comparison import UNCLEAR, Reference, change, codes
+from harness.report.comparison import UNCLEAR, Reference, change, codes, touched
 from harness.report.names import isolated, one_line
 from harness.report.published_tables import (
     ACCURACY,
@@ -106,7 +106,8 @@ def _rule() -> str:
     return (
         f"A case stands for a published row by its network: {rules}; where no network is recorded, by its variant’s "
         f"name ({RESNET50.variant}, {PROPOSED.variant}). Ratios are measured over published, of accuracies the "
-        f"difference in percentage points; a doubtful case’s are marked {UNCLEAR.strip()}, an invalid one has none."
+        f"difference in percentage points; those that a case’s doubt touches are marked {UNCLEAR.strip()}, an invalid "
+        "one has none."
     )
 
 
@@ -182,12 +183,12 @@ def _ratios(one: Named, row: PublishedRow, said: str, columns: Sequence[Quantity
 
 
 def ratio(one: Named, row: PublishedRow, quantity: Quantity) -> str:
-    """Measured over published, a difference in points of accuracies, marked where the case is doubtful; empty where a
-    side is missing or invalid."""
+    """Measured over published, a difference in points of accuracies, marked where the case is doubtful in it; empty
+    where a side is missing or invalid."""
     summary, published = one.result.metrics.get(quantity.metric), row.value(quantity)
     if summary is None or published is None or one.result.verdict == "invalid":
         return ""
-    mark = UNCLEAR if one.result.verdict == "doubtful" else ""
+    mark = UNCLEAR if touched(quantity.metric, one) else ""
     return mark + _step(quantity, summary.point, published)
 
 
@@ -239,8 +240,8 @@ def _notes(shown: Shown, found: dict[str, tuple[Named, ...]], cases: Sequence[Na
     notes += [f"Accuracy of {listed(labels)}: {text}." for text, labels in _grouped(sources).items()]
     notes.append(
         f"The paper’s runtimes: {BOARD_RUNTIMES}. Latency here is p50 over launches; the paper says neither which "
-        f"statistic nor how many runs, and prints no intervals. {UNCLEAR.strip()}: a case is doubtful, or intervals "
-        "overlap or are missing, so the change proves nothing."
+        f"statistic nor how many runs, and prints no intervals. {UNCLEAR.strip()}: a case is doubtful in it, or "
+        "intervals overlap or are missing, so the change proves nothing."
     )
     if any(SIZE.metric in one.result.metrics for one in found[PROPOSED.name]):
         notes.append("3.2 MB for 3.2 million parameters is a byte each: the published size is that of 8-bit weights.")

@@ -12,7 +12,7 @@ from harness.report import plots
 from harness.report.absent import without
 from harness.report.blocks import Cell, Figure, Number, Paragraph, Plot, Section, Table
 from harness.report.cases import ABSENT, NOT_RECORDED, Named, Shown
-from harness.report.comparison import UNCLEAR, decimal, doubt
+from harness.report.comparison import UNCLEAR, decimal, doubt_between, touched
 from harness.report.names import in_figure, in_sentence
 from harness.report.sections.front import AXES as TRADE_OFF
 from harness.report.sections.plane import best_cases
@@ -39,7 +39,7 @@ SIDES: dict[str, tuple[str, str]] = {
 @dataclass(frozen=True)
 class Side:
     """A case on one axis. better: how many times, 1 is the teacher; None with the reason. unclear: the intervals do not
-    bear it out, or one of the two is doubtful."""
+    bear it out, or one of the two is doubtful in it."""
 
     better: float | None
     reason: str = ""
@@ -56,7 +56,7 @@ class Against:
 
     @property
     def doubtful(self) -> bool:
-        """Whether a ratio of the two proves nothing, as one of them is doubtful."""
+        """Whether one of the two is, so that no more than its exact sides prove anything for sure."""
         return "doubtful" in (self.one.result.verdict, self.teacher.result.verdict)
 
     @property
@@ -113,10 +113,10 @@ def radar(shown: Shown) -> Radar:
         elif teacher is not None and teacher.result.verdict == "invalid":
             left_out.append((one.label, f"its teacher {in_sentence(teacher.label)} is invalid"))
         elif teacher is not None:
-            compared.append(Against(one, teacher, {name: _side(name, one, teacher) for name in SIDES}))
+            compared.append(Against(one, teacher, {name: _side(name, one, teacher, shown) for name in SIDES}))
     axes = tuple(name for name in SIDES if any(one.sides[name].better is not None for one in compared))
     absent = tuple((SIDES[name][0], _why(name, compared)) for name in SIDES if name not in axes) if compared else ()
-    front = {one.label for one in best_cases(shown.cases, TRADE_OFF)}
+    front = {one.label for one in best_cases(shown.cases, TRADE_OFF, shown.paired)}
     ordered = sorted(compared, key=lambda against: (against.doubtful, against.one.label not in front))
     return Radar(
         axes,
@@ -128,7 +128,7 @@ def radar(shown: Shown) -> Radar:
     )
 
 
-def _side(name: str, one: Named, teacher: Named) -> Side:
+def _side(name: str, one: Named, teacher: Named, shown: Shown) -> Side:
     for case, whose in ((teacher, "the teacher’s: "), (one, "")):
         if name not in case.result.metrics:
             return Side(None, whose + case.result.missing.get(name, NOT_RECORDED))
@@ -139,7 +139,7 @@ def _side(name: str, one: Named, teacher: Named) -> Side:
     if value <= 0 or against <= 0:
         return Side(None, "no ratio to nought" if name != "accuracy_top1" else "no wrong answer to compare")
     higher = REGISTRY[name].better == "higher" and name != "accuracy_top1"
-    unclear = "doubtful" in (one.result.verdict, teacher.result.verdict) or bool(doubt(own, base))
+    unclear = bool(touched(name, one, teacher) or doubt_between(name, one, teacher, shown))
     return Side(value / against if higher else against / value, unclear=unclear)
 
 
@@ -264,7 +264,7 @@ def _how(found: Radar) -> str:
         "Outside is better on every axis; the dashed ring is the teacher, ×1. The scale is logarithmic: each doubling "
         f"takes the same step, and beyond ×{CLIPPED:g} and ×1/{CLIPPED:g} a point stays on the rim or in the middle. "
         f"What is divided: {formulas}. ~ marks a ratio whose intervals overlap or are missing, or of which a side is "
-        "doubtful; a line with a gap lacks a figure."
+        "doubtful in that figure; a line with a gap lacks a figure."
     )
 
 
@@ -273,7 +273,7 @@ def _who(found: Radar) -> str:
     more = f" {found.others} more cases are in the trade-off table alone." if found.others else ""
     faint = ""
     if any(against.doubtful for against in found.rows):
-        faint = "Faint, with open symbols: the case or its teacher is doubtful, so that it proves nothing. "
+        faint = "Faint, with open symbols: the case or its teacher is doubtful, so that what is marked proves nothing. "
     return (
         f"Compared with {teachers}, measured alike. {faint}What is invalid is left out. At most {DRAWN_MOST} are "
         "drawn, those on the front of accuracy against latency first, then other valid ones, then what is doubtful: "

@@ -68,6 +68,11 @@ def test_of_two_like_runs_only_the_time_between_them_differs() -> None:
     (one,) = found(stored(), later)
     assert (one.name, one.meaningless) == ("time", False)
     assert "6 h apart, not interleaved" in one.sentence
+
+
+def test_a_gap_below_an_hour_is_in_minutes() -> None:
+    (one,) = found(stored(), stored(id="candidate", started_utc="2026-01-01T00:01:30Z"))
+    assert "1.5 minutes apart" in one.sentence
     assert refusal((one,)) == ""
     assert found(stored(), stored()) == ()  # a run and itself
 

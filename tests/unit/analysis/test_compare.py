@@ -184,6 +184,28 @@ def test_accuracy_on_other_images_is_not_paired() -> None:
     assert found.low < 7 / 9 < found.high
 
 
+@pytest.mark.parametrize(("same", "side"), [(True, "same"), (False, "unclear")])
+def test_one_file_with_the_same_answers_is_as_accurate(same: bool, side: str) -> None:
+    """Of 200 images, 8 of them wrong: the interval of unequal files is wider than the margin of 0.5 %."""
+    answers = predicted([True] * 192 + [False] * 8)
+    known, other = facts(sha256="a" * 64), facts(sha256=("a" if same else "b") * 64)
+    found = compared(
+        cells([*launches(), answers], artifact=known), cells([*launches(), answers], "candidate", artifact=other)
+    )["accuracy_top1"]
+    assert (found.side, found.ratio, found.n) == (side, 1.0, 200)
+    assert (found.low == found.high == 1.0) is same
+
+
+def test_one_file_that_answered_otherwise_is_compared_by_its_answers() -> None:
+    known = facts(sha256="a" * 64)
+    base, candidate = predicted([True] * 960 + [False] * 40), predicted([False] * 40 + [True] * 960)
+    found = compared(
+        cells([*launches(), base], artifact=known), cells([*launches(), candidate], "candidate", artifact=known)
+    )["accuracy_top1"]
+    assert found.side == "unclear"
+    assert "40 right in the baseline alone" in found.method
+
+
 def test_the_same_file_with_the_same_record_is_as_accurate() -> None:
     known = facts(accuracy=Accuracy(9269, 10_000, "cifar10"))
     found = compared(cells(launches(), artifact=known), cells(launches(), "candidate", artifact=known))["accuracy_top1"]

@@ -95,3 +95,29 @@ def test_lower_is_better_of_what_is_spent() -> None:
 def test_a_thousand_are_ranked_at_once() -> None:
     found = standings([(latency(1 + number, 0.01), accuracy(0.9 - number * 1e-5, 1e-6)) for number in range(1000)])
     assert [one.state for one in found] == ["front"] + ["dominated"] * 999
+
+
+def test_a_better_comparison_decides_where_intervals_overlap_and_is_asked_nowhere_else() -> None:
+    asked = []
+
+    def told(number: int, other: int, figure: int) -> bool:
+        asked.append((number, other, figure))
+        return figure == 1
+
+    first, second = (latency(1), accuracy(0.81)), (latency(1), accuracy(0.80))
+    assert [one.state for one in standings([first, second])] == ["front", "possibly dominated"]
+    assert [one.state for one in standings([first, second], told)] == ["front", "dominated"]
+    assert asked == [(0, 1, 1), (1, 0, 1)]  # equal latencies need no telling
+    asked.clear()
+    apart = [(latency(1), accuracy(0.9)), (latency(2), accuracy(0.8))]
+    assert standings(apart, told) == standings(apart)
+    slower = [(latency(1), accuracy(0.80)), (latency(2), accuracy(0.81))]
+    assert [one.state for one in standings(slower, told)] == ["front", "front"]
+    assert asked == [(1, 0, 1)]  # what is clearly slower dominates nobody, however accurate
+
+
+def test_what_a_better_comparison_cannot_tell_apart_is_never_clear() -> None:
+    candidates = [(latency(1), accuracy(0.81, None)), (latency(1), accuracy(0.80, None))]
+    assert [one.state for one in standings(candidates, lambda *_: True)] == ["front", "dominated"]
+    assert [one.state for one in standings(candidates, lambda *_: False)] == ["front", "possibly dominated"]
+    assert standings(candidates, lambda *_: None) == standings(candidates)

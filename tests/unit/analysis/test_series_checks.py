@@ -91,7 +91,7 @@ def with_bursts(seed: int, length: int) -> np.ndarray:
 def test_outlier_bursts_fires() -> None:
     short = only(series_checks.outlier_bursts, context(*[launch(with_bursts(n, 6), n) for n in range(6)]))
     assert (short.code, short.severity) == ("outlier_bursts", "note")
-    assert "in 6 of 6 launches; in launch 0 3 bursts of up to 6 in a row, 54" in short.evidence
+    assert "in 6 of 6 launches; in launch 0: 3 bursts of up to 6 in a row, 54" in short.evidence
     assert "up to 1.8% of a launch" in short.evidence
     long = [launch(with_bursts(n, 30), n) for n in range(6)]
     assert only(series_checks.outlier_bursts, context(*long)).severity == "doubt"

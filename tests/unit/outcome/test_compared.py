@@ -169,7 +169,7 @@ def test_the_terminal_shows_rows_line_and_moves(capsys: pytest.CaptureFixture[st
 
 def test_few_runs_say_what_they_lack_and_many_are_cut(capsys: pytest.CaptureFixture[str]) -> None:
     print_history(History((replace(SERIES, points=SERIES.points[:2], moves=()),)))
-    assert "2 runs: a move takes 6, 3 on either side of it" in capsys.readouterr().out
+    assert "too few runs to tell (2 of 6)" in capsys.readouterr().out
     many = tuple(point(number % 10, 1e-3, run=f"run-{number:03d}") for number in range(100))
     print_history(History((replace(SERIES, points=many, moves=()),)))
     shown = capsys.readouterr().out

@@ -169,11 +169,43 @@ def test_of_thousands_the_worst_are_drawn_and_the_rule_is_printed() -> None:
     many = [one("worse", 1 + number / 1000, cell=f"v{number}", low=1.0, high=2.0) for number in range(1, 1001)]
     page = read(made(*many))
     (points,) = page.script("data-ratios-latency")["data"]
-    assert len(points["x"]) == MOST_ROWS
-    assert min(points["x"]) == pytest.approx(1 + (1001 - MOST_ROWS) / 1000)
-    assert f"Drawn are the {MOST_ROWS} of 1000 that are worst; the table has all." in page.text
+    assert len(points["x"]) == 36
+    assert min(points["x"]) == pytest.approx(1 + (1001 - 36) / 1000)
+    assert "Drawn are 36 of 1000: the worst of p50; the table has all." in page.text
     assert len(page.numbers("metrics")) == 1000
     assert "970 more cells stand in the table." in page.text
+
+
+def test_what_is_asked_for_first_is_drawn_before_what_is_worse() -> None:
+    tails = [one("worse", 9.0, metric="latency_p999_s", cell=f"v{number}") for number in range(MOST_ROWS)]
+    first = [one("same", 1.5, metric=name) for name in ("throughput_per_s", "latency_p99_s", "latency_p50_s")]
+    page = read(made(*tails, *first))
+    rows = [row[0].strip("\u2068\u2069") for row in page.texts("latency")[1:]]
+    assert rows[:3] == ["p50 · small", "p99 · small", "throughput · small"]
+    assert len(rows) == MOST_ROWS
+    assert "p50, p99, throughput of all cells, then the worst of the others" in page.text
+
+
+def test_the_estimator_of_a_change_stands_under_its_table() -> None:
+    paired = "8 pairs of launches; Student's t of their log ratios"
+    alone = "8 and 8 launches, not paired; trimmed means of logs, Yuen's t"
+    assert "mean log ratio of the pairs" in read(made(one("worse", 1.1, method=paired))).text
+    told = read(made(one("worse", 1.1, method=alone))).text
+    assert "ratio of their trimmed means, taken in logarithms" in told
+    assert "mean log ratio of the pairs" not in told
+    counted = read(made(one("worse", 1.1, metric="parameters", method="exact"))).text
+    assert "Change: the ratio of the two values beside it." in counted
+    assert "0.5 % of a top-1 of 90 % are 0.45 points" in counted
+
+
+def test_above_the_fold_stand_suite_device_times_and_commits() -> None:
+    facts = {"suite": "tiny", "device": "bench", "started_utc": "2026-11-21T14:22:54.7Z", "commit": "a" * 40}
+    base = Side("run-a", "harness", {**facts, "commit_dirty": True})
+    text = read(replace(made(), baseline=base, candidate=Side("run-b", "harness", facts))).text
+    told = "tiny on bench, 2026-11-21 14:22:54 UTC, commit aaaaaaaaaa"
+    assert text.count(told) == 2
+    assert text.count(f"{told} with uncommitted changes") == 1
+    assert text.index(told) < text.index("Latency and throughput")
 
 
 def test_a_table_too_long_for_a_browser_is_cut_and_says_so() -> None:

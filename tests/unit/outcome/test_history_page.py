@@ -77,8 +77,29 @@ def test_a_ratio_to_a_reference_has_no_unit() -> None:
 def test_too_few_runs_are_a_page_that_says_so(runs: int, words: str) -> None:
     page = read(series(runs))
     assert words in page.text
-    assert "No level moved." in page.text
+    assert "No level moved." not in page.text
+    assert f"Too few runs to tell ({runs} of 6)" in page.text
+    assert f"1 series, too few runs to tell ({runs} of 6)" in page.text
     assert "a move takes" not in read(series(6)).text
+
+
+def test_enough_runs_without_a_move_say_so() -> None:
+    page = read(series(6), series(2, variant="large"))
+    assert "No level moved." in page.text
+    assert "2 series, no moves; 1 with too few runs to tell" in page.text
+
+
+def test_of_a_count_two_runs_are_enough() -> None:
+    counted = series(2, metric="parameters", points=(point(0, 5e6), point(1, 5e6)))
+    assert "No level moved." in read(counted).text
+    assert "a move takes" not in read(counted).text
+
+
+def test_runs_of_one_day_have_their_time_below_it() -> None:
+    times = ("2026-01-01T08:00:00.5Z", "2026-01-01T09:30:00Z", "2026-01-02T00:00:00Z")
+    points = tuple(point(number, started_utc=when, commit="") for number, when in enumerate(times))
+    axis = read(series(points=points)).script("data-series-1")["layout"]["xaxis"]
+    assert axis["ticktext"] == ["2026-01-01<br>08:00:00", "2026-01-01<br>09:30:00", "2026-01-02"]
 
 
 def test_no_series_is_a_page_that_says_so() -> None:

@@ -1,12 +1,22 @@
 """What is claimed of one case against another, and of an accuracy: no more than the intervals and counts bear."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from harness.model.metrics import show
+from harness import analysis
+from harness.model.metrics import show, significant
 from harness.report.cases import shown
-from harness.report.comparison import NO_INTERVAL, OVERLAP, TOO_FEW_INFERENCES, TOO_FEW_LAUNCHES, doubt
+from harness.report.comparison import (
+    NO_INTERVAL,
+    OF_TIMING,
+    OVERLAP,
+    TOO_FEW_INFERENCES,
+    TOO_FEW_LAUNCHES,
+    decimal,
+    doubt,
+)
 from harness.report.sections import front
 from harness.report.view import View, build_view
 from tests.support.drawn import plane_of
@@ -67,17 +77,17 @@ def test_without_intervals_nothing_is_claimed(factor):
     view = against_fast(factor, launches=3)
     cell = cells_of(view, 1)["latency_p50_s"]
     assert f"too few launches to compare p50 latency ({cell.text} ms) against fast" in view.rows[1].sentence
-    assert changes_of(cell) == [(f"~ ×{factor:.2f}", TOO_FEW_LAUNCHES)]
+    assert changes_of(cell) == [(f"~ ×{significant(factor, 3)}", TOO_FEW_LAUNCHES)]
     assert not cell.best
 
 
 def test_a_ratio_is_marked_where_the_intervals_overlap_and_only_there():
     cells = cells_of(against_fast(0.999), 1)
-    assert changes_of(cells["latency_p50_s"]) == [("~ ×1.00", OVERLAP)]
-    assert changes_of(cells["model_size_bytes"]) == [("×0.30", "")]
+    assert changes_of(cells["latency_p50_s"]) == [("~ ×0.999", OVERLAP)]
+    assert changes_of(cells["model_size_bytes"]) == [("×0.301", "")]
     assert changes_of(cells["parameters"]) == [("×1.00", "")]  # exact, if equal
     assert changes_of(cells["accuracy_top1"]) == [("−1.07 pp", "")]
-    assert changes_of(cells_of(against_fast(0.5), 1)["latency_p50_s"]) == [("×0.50", "")]
+    assert changes_of(cells_of(against_fast(0.5), 1)["latency_p50_s"]) == [("×0.500", "")]
 
 
 @pytest.mark.parametrize(
@@ -100,6 +110,18 @@ def test_an_accuracy_without_interval_is_not_compared():
     view = build_view(*with_top1("fast-int8", low=None, high=None))
     assert view.rows[1].sentence.startswith("no interval by which to compare accuracy (92.91 %, recorded earlier), ")
     assert changes_of(cells_of(view, 1)["accuracy_top1"]) == [("~ −1.07 pp", NO_INTERVAL)]
+
+
+def test_every_code_that_leaves_accuracies_alone_is_one_that_analysis_has():
+    known = "".join(path.read_text() for path in Path(analysis.__file__).parent.glob("*_checks.py"))
+    assert [code for code in sorted(OF_TIMING) if f'"{code}"' not in known] == []
+
+
+@pytest.mark.parametrize(
+    ("ratio", "said"), [(0.0004, "0.000400"), (0.3, "0.300"), (1.0, "1.00"), (12.34, "12.3"), (1234.0, "1230")]
+)
+def test_every_ratio_has_three_significant_digits(ratio, said):
+    assert decimal(ratio) == said
 
 
 def test_a_pooled_percentile_of_enough_launches_lacks_inferences():

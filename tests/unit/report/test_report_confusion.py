@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from plotly import graph_objects
 
-from harness.report.blocks import Figure, Table
+from harness.report.blocks import Figure, Paragraph, Table
 from harness.report.cases import shown
 from harness.report.sections import confusion
 from harness.report.sections.confusion import MOST_DRAWN, MOST_ROWS, MOST_TABLED, section, tint
@@ -75,8 +75,8 @@ def test_the_overview_names_the_largest_confusion_and_what_rose_most():
     worse = counts.copy()
     worse[3, 3], worse[3, 5] = 70, 20
     found = overview_of(with_answers(example_run(NAMES), {"fast": counts, "fast-int8": worse}))
-    assert found["fast"][:-1] == ("automobile taken for airplane", "10.0", "—", "—", "—")
-    assert found["fast-int8"][:-1] == ("cat taken for dog", "20.0", "fast", "cat taken for dog", "+20.0")
+    assert found["fast"] == ("automobile taken for airplane", "10.0", "—", "—", "—")
+    assert found["fast-int8"] == ("cat taken for dog", "20.0", "fast", "cat taken for dog", "+20.0")
 
 
 def test_what_was_recorded_before_says_so_and_is_compared_all_the_same():
@@ -184,4 +184,9 @@ def test_no_change_at_all_is_a_scale_of_a_point():
     same = {name: counts_of("fast") for name in NAMES}
     _, second = figures_of(with_answers(example_run(NAMES), same))
     assert second.plot["data"][0]["zmax"] == confusion.LEAST_RANGE_PP
-    assert overview_of(with_answers(example_run(NAMES), same))["fast-int8"][3:-1] == ("none", "—")
+    assert overview_of(with_answers(example_run(NAMES), same))["fast-int8"][3:] == ("none", "—")
+
+
+def test_answers_of_one_origin_say_so_once_above_the_table():
+    said = "The answers of every case: measured here on 1000 images."
+    assert said in [block.text for block in section(shown(*measured())).blocks if isinstance(block, Paragraph)]

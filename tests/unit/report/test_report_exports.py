@@ -116,8 +116,8 @@ def test_what_does_not_fit_in_a_comment_is_counted():
     sentences = text.count("- **v")
     rows = sum(bool(split(line)) for line in text.partition("<details>")[0].splitlines())
     assert 0 < rows < 1000
-    assert f"\n{1000 - sentences} more cases do not fit in a comment; the JSON has all.\n" in text
-    assert f"\n{1000 - rows} more rows do not fit in a comment; the JSON has all.\n" in text
+    assert f"\n{1000 - sentences} more cases do not fit in a comment; the HTML report has all.\n" in text
+    assert f"\n{1000 - rows} more rows do not fit in a comment; the HTML report has all.\n" in text
 
 
 @pytest.mark.parametrize("limit", [2000, 5000, 20_000, 65_536])

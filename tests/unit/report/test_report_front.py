@@ -45,7 +45,7 @@ def moved(top1: float, half: float = 0.004, latency: float = 1.0):
 def test_a_case_is_marked_by_what_the_intervals_bear_out(top1, said, size, on_front):
     run = moved(top1)  # 3.4 times as fast as fast, which is at 93.98 %
     point = plane_of(*run).points[0]
-    assert (point.said, point.on_front) == (said, on_front)
+    assert (point.said, point.undominated) == (said, on_front)
     assert traces_of(run)["fast"]["marker"]["size"] == size
     figure = section_of(run).blocks[0]
     assert figure.table.rows[0][-1] == said
@@ -114,7 +114,7 @@ def test_of_a_thousand_variants_the_front_is_complete_and_the_rule_is_printed():
     run = many(1000)
     plane = plane_of(*run)
     assert (len(plane.points), plane.others) == (DRAWN_MOST, 1000 - DRAWN_MOST)
-    assert {point.label for point in plane.points if point.on_front} == {
+    assert {point.label for point in plane.points if point.undominated} == {
         f"v{number:04d}" for number in range(0, 1000, 100)
     }
     slowest = max(run[0].cases, key=lambda case: case.metrics["latency_p50_s"].point)

@@ -97,8 +97,8 @@ def test_each_step_has_its_change_with_the_doubt_of_the_comparison():
     assert cells["parent’s SHA-256"] == result.cases[0].artifact.sha256[:12]
     assert cells["recipe"] == result.cases[1].artifact.recipe_id
     line = next(line for line in table(result).rows if getattr(line[0], "label", "") == "fast-int8")
-    assert [line[index] for index in (6, 8, 10)] == ["×0.30", "−1.07 pp", "×0.29"]
-    assert [text for text in figure(result).plot["data"][1]["text"] if "×0.30 · −1.07 pp · ×0.29" in text]
+    assert [line[index] for index in (6, 8, 10)] == ["×0.301", "−1.07 pp", "×0.294"]
+    assert [text for text in figure(result).plot["data"][1]["text"] if "×0.301 · −1.07 pp · ×0.294" in text]
 
 
 def test_a_change_within_the_noise_is_marked_and_explained():
@@ -127,9 +127,9 @@ def test_changes_of_a_doubtful_case_are_shown_and_marked():
     finding = replace(THROTTLED, code="drift", severity="doubt")
     result = with_case(result, "fast-int8", verdict="doubtful", findings=(finding,))
     line = next(line for line in table(result).rows if getattr(line[0], "label", "") == "fast-int8")
-    assert [line[index] for index in (6, 8, 10)] == ["~ ×0.30", "~ −1.07 pp", "~ ×0.29"]
-    assert "~ ×0.30 · ~ −1.07 pp · ~ ×0.29" in figure(result).plot["data"][1]["text"][1]
-    assert "marked ~ and prove nothing: fast-int8 (drift)." in said(result)
+    assert [line[index] for index in (6, 8, 10)] == ["×0.301", "−1.07 pp", "~ ×0.294"]
+    assert "×0.301 · −1.07 pp · ~ ×0.294" in figure(result).plot["data"][1]["text"][1]
+    assert "marked ~ in what the doubt touches: fast-int8 (drift)." in said(result)
     assert "Compared with nothing" not in said(result)
 
 
@@ -193,7 +193,7 @@ def test_a_long_name_in_the_tree_keeps_its_end():
 
 def test_agreement_with_a_teacher_has_its_column_where_it_is_known():
     result, _ = example_run(("fast", "fast-int8"))
-    assert "agrees with its teacher, %" not in table(result).headings
+    assert "agrees with what taught it, %" not in table(result).headings
     taught = replace(result.cases[1].artifact, agreement_with_teacher=0.9446)
     cells = row(with_case(result, "fast-int8", artifact=taught), "fast-int8")
-    assert cells["agrees with its teacher, %"] == "94.46"
+    assert cells["agrees with what taught it, %"] == "94.46"

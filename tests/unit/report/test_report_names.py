@@ -9,14 +9,16 @@ import pytest
 from harness.model.case import Scenario, Settings, TensorSpec
 from harness.report.names import (
     SENTENCE_NAME_LENGTH,
+    apart,
     in_figure,
     in_sentence,
     isolated,
     labels,
     one_line,
     printable,
+    styles,
 )
-from tests.support.example_run import example_case
+from tests.support.example_run import example_case, example_run
 
 FAST, WIDE = example_case("fast"), example_case("wide")
 
@@ -74,6 +76,29 @@ def test_what_shows_as_nothing_is_replaced(name, shown):
     assert printable(name) == shown
     assert isolated(name).strip("\u2068\u2069") == shown
     assert not [character for character in in_figure(name) if not character.isprintable()]
+
+
+def test_variants_beyond_the_colours_share_no_colour_and_dash():
+    pattern = example_run(("fast",))[0].cases[0]
+
+    def of(count: int, backends: tuple[str, ...] = ("onnxruntime",)):
+        return [
+            replace(pattern, case=replace(pattern.case, variant=f"v{number}", backend=backend))
+            for number in range(count)
+            for backend in backends
+        ]
+
+    drawn = [(one.colour, one.dash) for one in styles(of(24))]
+    assert len(set(drawn)) == 24
+    assert {one.dash for one in styles(of(6))} == {"solid"}
+    assert [one.dash for one in styles(of(6, ("onnxruntime", "null")))[:2]] == ["solid", "dash"]
+    first, again = styles(of(7, ("onnxruntime", "null")))[:2]
+    assert first == again  # the dash is the variants' now
+
+
+def test_prose_in_a_cell_is_isolated_as_a_whole_and_keeps_the_marks_of_its_names():
+    assert apart("T: against fast") == "T: against fast"
+    assert apart(f"T: against {isolated('שלום')}") == "\u2068T: against \u2068שלום\u2069\u2069"
 
 
 def test_prose_stays_on_one_line_and_keeps_the_marks_around_names():

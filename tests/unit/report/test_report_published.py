@@ -162,11 +162,12 @@ def test_ratios_of_a_doubtful_case_are_shown_and_marked():
     result = with_case(result, "paper-student", verdict="doubtful", findings=(finding,))
     unsure = [texts(row) for row in tables(result)[0].rows]
     assert unsure[4][-1] == "doubtful: drift"
-    assert unsure[5][2] == "~ +3.88 pp"
-    assert unsure[5][3] == f"~ {sure[5][3]}"
+    assert unsure[5][2] == "+3.88 pp"  # a drift is of time alone
+    assert (unsure[5][3], unsure[5][6]) == (f"~ {sure[5][3]}", sure[5][6])  # latency, and a count
     assert sure[5][3].startswith("×0.")
     step = next(row for row in map(texts, tables(result)[1].rows) if row[0] == "paper-student")
     assert step[2].startswith("~ ×0.")
+    assert not step[1].startswith("~ ")
     assert step[-1] == "paper-student is doubtful"
 
 
@@ -179,7 +180,7 @@ def test_a_loss_of_accuracy_is_judged_by_the_pair_where_there_is_one():
     child, parent = named(result, "paper-student-int8"), named(result, "paper-student")
     assert judge(LOST, child, parent).startswith("cannot be told: 2.50 pp [1.50, 3.50]")
     pair = PairedTop1(-0.025, -0.028, -0.022, 10_000, "measured here")
-    assert judge(LOST, child, parent, pair) == "holds: 2.50 pp [2.20, 2.80]"
+    assert judge(LOST, child, parent, pair) == "reached: 2.50 pp [2.20, 2.80]"
 
 
 def test_an_invalid_case_stays_and_enters_no_ratio():
@@ -254,13 +255,13 @@ def test_bounds_go_from_the_ends_of_both_intervals():
 @pytest.mark.parametrize(
     ("claim", "child", "parent", "start"),
     [
-        (SMALLER, (25.0, 25.0, 25.0), (100.0, 100.0, 100.0), "holds: ×0.25"),
-        (SMALLER, (26.0, 26.0, 26.0), (100.0, 100.0, 100.0), "does not hold: ×0.26"),
-        (LOST, (0.90, 0.895, 0.905), (0.91, 0.905, 0.915), "holds: 1.00 pp [0.00, 2.00]"),
-        (LOST, (0.85, 0.845, 0.855), (0.91, 0.905, 0.915), "does not hold: 6.00 pp"),
+        (SMALLER, (25.0, 25.0, 25.0), (100.0, 100.0, 100.0), "reached: ×0.250"),
+        (SMALLER, (26.0, 26.0, 26.0), (100.0, 100.0, 100.0), "not reached: ×0.260"),
+        (LOST, (0.90, 0.895, 0.905), (0.91, 0.905, 0.915), "reached: 1.00 pp [0.00, 2.00]"),
+        (LOST, (0.85, 0.845, 0.855), (0.91, 0.905, 0.915), "not reached: 6.00 pp"),
         (LOST, (0.885, 0.88, 0.89), (0.91, 0.905, 0.915), "cannot be told: 2.50 pp"),
-        (FASTER, (1.0, 0.99, 1.01), (1.7, 1.69, 1.71), "holds: ×1.70"),
-        (FASTER, (1.0, 0.99, 1.01), (1.5, 1.49, 1.51), "does not hold: ×1.50"),
+        (FASTER, (1.0, 0.99, 1.01), (1.7, 1.69, 1.71), "reached: ×1.70"),
+        (FASTER, (1.0, 0.99, 1.01), (1.5, 1.49, 1.51), "not reached: ×1.50"),
         (NEARLY_TWICE, (1.0, 0.9, 1.1), (1.9, 1.8, 2.0), "cannot be told: ×1.90"),
         (FASTER, (1.0, None, None), (9.0, None, None), "cannot be told: ×9.00, too few launches to compare"),
         (SMALLER, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0), "cannot be told: a figure of zero gives no ratio"),
@@ -282,6 +283,13 @@ def test_a_claim_cannot_be_told_of_a_doubtful_case_nor_without_a_figure():
     doubtful = with_case(result, "paper-student", verdict="doubtful")
     child, parent = named(doubtful, "paper-student-int8"), named(doubtful, "paper-student")
     assert judge(FASTER, child, parent) == "cannot be told: paper-student is doubtful"
+    assert judge(SMALLER, child, parent).startswith(("reached: ", "not reached: "))  # a file is as large as it is
+    assert judge(LOST, child, parent) == "cannot be told: paper-student is doubtful"  # for no known reason
+    drift = replace(THROTTLED, code="drift", severity="doubt")
+    timed = with_case(result, "paper-student", verdict="doubtful", findings=(drift,))
+    told = [judge(one, named(timed, "paper-student-int8"), named(timed, "paper-student")) for one in (LOST, MEMORY)]
+    sure = judge(LOST, named(result, "paper-student-int8"), named(result, "paper-student"))
+    assert told == [sure, "cannot be told: paper-student is doubtful"]
     small = result.cases[2]
     metrics = {name: one for name, one in small.metrics.items() if name != "memory_peak_bytes"}
     result = with_case(result, "paper-student-int8", metrics=metrics, missing={"memory_peak_bytes": "no VmHWM"})
@@ -300,6 +308,9 @@ def test_the_claims_table_has_every_pair_and_says_where_eight_bits_have_less_to_
     narrow = with_case(result, "paper-student", artifact=halved)
     assert any("Bytes for each parameter in the parent’s file: paper-student (2.0)" in text for text in said(narrow))
     assert any("which this board is not" in text for text in said(result))
+    (readings,) = [text for text in said(result) if "60 % less time" in text]
+    assert "speed ×1.6" in readings
+    assert "speed ×2.5" in readings
 
 
 def test_without_a_pair_the_claims_are_one_sentence():

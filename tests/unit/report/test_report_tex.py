@@ -66,6 +66,8 @@ def test_every_number_of_the_trade_off_table_is_the_summarys_as_it_is_shown(run)
 def test_the_best_is_bold_what_is_not_valid_is_in_italics_and_what_is_missing_has_its_reason(run):
     source = tex(run)
     assert r"\textbf{0.317}" in source
+    assert "Bold: the best of the valid cases, told apart from each other one of them; a tie has no bold" in source
+    assert "its interval apart from all others" not in source  # a count has none
     assert r"\textit{wide} & 95.44" in source
     assert r"\textit{wide}: invalid: throttled: the clock fell" in source
     assert rf"\textsuperscript{{a}} {NO_POWER}" in source

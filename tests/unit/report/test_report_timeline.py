@@ -87,6 +87,15 @@ def test_a_counter_that_begins_anew_draws_no_power_there():
     assert [value for value in power.lines[0].value if value is not None] == [1.0, 1.0, 1.0, 1.0]
 
 
+def test_a_load_that_ticks_put_below_nothing_is_drawn_as_nothing_and_says_so():
+    channel = Channel("others", "other_busy", "s", "counter", "machine", "kernel counter")
+    trace = Trace(channel, array("d", [0.0, 1.0, 2.0]), array("d", [5.0, 4.94, 5.44]))
+    trial = replace(example_run(("fast",))[1].popitem()[1].trials[0], traces=(trace,))
+    (load,), _ = panels([Placed(trial, 0.0)], Told(Power(), {}))
+    assert [value for value in load.lines[0].value if value is not None] == [0.0, pytest.approx(0.5)]
+    assert "mean over at least 0.5 s; what ticks put below 0 is drawn as 0" in load.lines[0].said
+
+
 def test_a_modelled_power_is_drawn_and_said_to_be_in_no_figure():
     channel = Channel("jtop", "total_power", "W", "gauge", "board", "modelled")
     trace = Trace(channel, array("d", [0.0, 1.0, 2.0]), array("d", [3.0, 4.0, 3.0]))

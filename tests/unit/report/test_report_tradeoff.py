@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from harness.model.case import Scenario
-from harness.model.metrics import REGISTRY, show
+from harness.model.metrics import REGISTRY, show, significant
 from harness.model.quality import Paired
 from harness.model.trial import Outputs, Record
 from harness.model.verdict import RunResult, Summary
@@ -17,8 +17,11 @@ from harness.report.cases import shown
 from harness.report.comparison import CONTAINS_ZERO, OVERLAP, READ_ELSEWHERE
 from harness.report.names import isolated
 from harness.report.rows import COLUMNS
+from harness.report.sections import front, radar
+from harness.report.sections.plane import best_cases
 from harness.report.summary import summary_json
 from harness.report.view import View, build_view
+from tests.support.drawn import plane_of
 from tests.support.example_run import THROTTLED, example_run, renamed, with_case, without_metric
 from tests.support.table_page import table_page
 
@@ -201,8 +204,8 @@ def test_where_parent_and_teacher_differ_a_cell_has_the_change_to_each():
     fast, quantized, teacher = (case.metrics["latency_p50_s"].point for case in result.cases)
     cell = cell_of(view, "fast-int8", "latency_p50_s")
     assert [(one.reference.mark, one.text) for one in cell.changes] == [
-        ("P", f"×{quantized / fast:.2f}"),
-        ("T", f"×{quantized / teacher:.2f}"),
+        ("P", f"×{significant(quantized / fast, 3)}"),
+        ("T", f"×{significant(quantized / teacher, 3)}"),
     ]
     assert row_of(view, "fast-int8").references == ("P: against its parent fast", "T: against the teacher sketch")
     assert [one.reference.mark for one in cell_of(view, "fast", "latency_p50_s").changes] == ["PT"]
@@ -241,15 +244,59 @@ def test_a_change_from_or_to_a_doubtful_case_is_shown_and_marked_and_says_which_
     view = build_view(with_case(result, "fast", **DOUBTFUL), records)
     (own,) = cell_of(view, "fast", "latency_p50_s").changes
     assert (own.text, own.doubt, own.doubtful) == (
-        f"~ ×{fast / teacher:.2f}", "", "fast is doubtful: launches_disagree",
+        f"~ ×{significant(fast / teacher, 3)}", "", "fast is doubtful: launches_disagree",
     )  # fmt: skip
     parent, other = cell_of(view, "fast-int8", "latency_p50_s").changes
-    assert (parent.text, parent.unclear) == (f"~ ×{quantized / fast:.2f}", True)
-    assert (other.text, other.unclear) == (f"×{quantized / teacher:.2f}", False)
+    assert (parent.text, parent.unclear) == (f"~ ×{significant(quantized / fast, 3)}", True)
+    assert (other.text, other.unclear) == (f"×{significant(quantized / teacher, 3)}", False)
     assert row_of(view, "fast-int8").references == (
         "P: against its parent fast", "T: against the teacher sketch", "~ fast is doubtful: launches_disagree",
     )  # fmt: skip
-    assert [one.unclear for one in cell_of(view, "fast", "model_size_bytes").changes] == [True]  # a count as well
+
+
+# Neither the file nor, of itself, what it answers is touched by when and how fast it ran.
+@pytest.mark.parametrize(
+    ("codes", "accuracy"),
+    [
+        (("launches_disagree",), False),
+        (("drift", "clock_changed", "no_steady_state", "sensor_stale"), False),
+        (("drift", "precision_differs"), True),
+        (("provider_fallback",), True),
+        (("a_code_of_tomorrow",), True),
+        ((), True),
+    ],
+)
+def test_a_doubt_marks_only_what_it_touches(codes, accuracy):
+    result, records = example_run(("fast", "fast-int8"))
+    note = replace(DISAGREE, code="output_not_checked", severity="note")
+    findings = (note, *(replace(DISAGREE, code=code) for code in codes))
+    view = build_view(with_case(result, "fast-int8", verdict="doubtful", findings=findings), records)
+    marked = {
+        cell.column.metric: cell.changes[0].text.startswith("~ ")
+        for cell in row_of(view, "fast-int8").cells
+        if cell.changes
+    }
+    assert [marked[metric] for metric in ("model_size_bytes", "parameters", "macs")] == [False] * 3
+    assert [marked[metric] for metric in ("latency_p50_s", "throughput_per_s", "memory_peak_bytes")] == [True] * 3
+    assert marked["accuracy_top1"] == accuracy
+    said = row_of(view, "fast-int8").sentence
+    assert said.startswith("about 1.07" if accuracy else "1.07 percentage points lower accuracy")
+    assert "about 3.4× lower p50 latency" in said
+
+
+def test_the_page_says_who_the_teacher_is():
+    source = table_page(*example_run()).decode()
+    assert source.count("the case whose role is teacher; without one that whose role is reference") == 1
+
+
+def test_names_in_a_cell_that_are_isolated_already_stay_so():
+    result, records = lineage()
+    result, records = renamed(result, records, "sketch", "x" * 200)
+    result, records = renamed(result, records, "fast", "ֆast")
+    source = table_page(result, records).decode()
+    assert "\ufffd" not in source
+    assert f"the teacher {isolated('x' * 39 + '…')}" in source
+    assert "\u2068P: against its parent \u2068ֆast\u2069\u2069" in source
 
 
 def test_of_two_doubtful_cases_the_same_reason_is_said_once():
@@ -270,7 +317,7 @@ def test_the_page_greys_a_change_that_proves_nothing_and_hints_at_what_its_mark_
     result, records = example_run(("fast", "fast-int8"))
     assert table_page(result, records).count(b'class="change unclear"') == 1  # memory: intervals overlap
     doubtful = table_page(with_case(result, "fast-int8", **DOUBTFUL), records).decode()
-    assert doubtful.count('class="change unclear"') == doubtful.count('class="change') == 9
+    assert (doubtful.count('class="change unclear"'), doubtful.count('class="change')) == (5, 9)  # not accuracy, counts
     assert "~ fast-int8 is doubtful: launches_disagree</span>" in doubtful
 
 
@@ -306,12 +353,12 @@ def test_an_energy_is_claimed_less_or_more_only_beyond_its_interval(joules, said
 
 
 @pytest.mark.parametrize("whose", ["fast", "fast-int8"])
-def test_of_a_doubtful_case_a_difference_is_claimed_as_about(whose):
+def test_of_a_doubtful_case_a_difference_in_what_was_timed_is_claimed_as_about(whose):
     result, records = with_energy(example_run(("fast", "fast-int8")), {"fast": 0.004, "fast-int8": 0.00401})
     fast, quantized = (case.metrics["latency_p50_s"].point for case in result.cases)
     said = build_view(with_case(result, whose, **DOUBTFUL), records).rows[1].sentence
     assert said == (
-        "about 1.07 percentage points lower accuracy (92.91 %, recorded earlier), "
+        "1.07 percentage points lower accuracy (92.91 %, recorded earlier), "
         f"about {fast / quantized:.1f}× lower p50 latency ({show('latency_p50_s', quantized)} ms), "
         "no clear difference in energy per inference (4.01 mJ) against fast"
         + (" (doubtful); valid" if whose == "fast" else "; doubtful (launches_disagree)")
@@ -505,6 +552,23 @@ def test_accuracies_over_the_same_images_are_told_apart_by_the_pairs():
     assert view.rows[1].sentence.startswith("1.00 percentage points lower accuracy (92.90 %, ")
     assert ("fast", "accuracy_top1") in bold_of(view)
     assert found.hint in table_page(*answered(11, 1)).decode()
+
+
+@pytest.mark.parametrize(("run", "told"), [(answered(11, 1), True), (answered(5, 3), False)])
+def test_figure_and_radar_tell_accuracies_apart_as_the_table_does(run, told):
+    result, records = run
+    p50 = result.cases[0].metrics["latency_p50_s"]  # as fast as each other: accuracy alone decides
+    result = with_case(result, "fast-int8", metrics={**result.cases[1].metrics, "latency_p50_s": p50})
+    fast, small = plane_of(result, records).points
+    assert (fast.said, small.said) == (
+        "on the front",
+        "dominated by fast" if told else "possibly dominated by fast",
+    )
+    named = shown(result, records)
+    assert best_cases(named.cases, front.AXES, named.paired) == (named.cases[:1] if told else named.cases)
+    (against,) = radar.radar(named).rows
+    assert against.sides["accuracy_top1"].unclear is not told
+    assert bool(accuracy_change(build_view(result, records)).doubt) is not told
 
 
 def test_a_paired_interval_with_zero_in_it_is_no_clear_difference():

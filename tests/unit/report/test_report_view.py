@@ -96,7 +96,7 @@ def test_a_note_is_a_finding_but_no_reason(view):
 
 def test_the_front_holds_valid_cases_that_no_other_one_beats_in_both(run):
     plane = plane_of(*run)
-    assert {point.label for point in plane.points if point.on_front} == {"fast", "fast-int8"}
+    assert {point.label for point in plane.points if point.undominated} == {"fast", "fast-int8"}
     # wide is the most accurate of all, and invalid.
     assert max(plane.points, key=lambda point: point.y.point).label == "wide"
     assert dict(plane.left_out) == {"sketch": f"top-1: {NO_ACCURACY}"}
@@ -108,7 +108,7 @@ def test_a_case_that_another_one_dominates_leaves_the_front():
 
     def on_front(**changed: object) -> list[bool]:
         plane = plane_of(with_case(result, "fast-int8", metrics={**quantized, **changed}), records)
-        return [point.on_front for point in plane.points]
+        return [point.undominated for point in plane.points]
 
     top1 = quantized["accuracy_top1"]
     assert on_front() == [True, True]  # faster, but less accurate
@@ -125,7 +125,7 @@ def test_a_doubtful_case_is_never_on_the_front():
     result, records = example_run(("fast", "fast-int8"))
     doubt = replace(THROTTLED, severity="doubt")
     plane = plane_of(with_case(result, "fast-int8", verdict="doubtful", findings=(doubt,)), records)
-    assert {point.label for point in plane.points if point.on_front} == {"fast"}
+    assert {point.label for point in plane.points if point.undominated} == {"fast"}
 
 
 def test_without_one_valid_case_there_is_no_front():
@@ -134,7 +134,7 @@ def test_without_one_valid_case_there_is_no_front():
         result = with_case(result, name, verdict="invalid", findings=(THROTTLED,))
     plane = plane_of(result, records)
     assert len(plane.points) == 3
-    assert not any(point.on_front for point in plane.points)
+    assert not any(point.undominated for point in plane.points)
     assert build_view(result, records).head.counts == "4 cases: 4 invalid; 1 skipped"
 
 
@@ -206,3 +206,18 @@ def test_an_unreadable_trial_is_told_once():
     damaged = {key: replace(record, damaged=("trial-3: truncated",)) for key, record in records.items()}
     assert build_view(result, damaged).damaged == ("trial-3: truncated",)
     assert build_view(replace(result, notes=("Left out: trial-3: truncated",)), damaged).damaged == ()
+
+
+@pytest.mark.parametrize(
+    ("title", "facts", "shown_as"),
+    [
+        ("This machine", {"cpu": "AMD EPYC", "cores": 2}, "This machine: AMD EPYC, 2 cores"),
+        ("This machine", {"cpu": "AMD EPYC"}, "This machine: AMD EPYC"),
+        ("This machine", {}, "This machine"),
+        ("A bench", {"cpu": "AMD EPYC", "cores": 2}, "A bench"),
+    ],
+)
+def test_the_machine_at_hand_is_headed_by_its_processor(title, facts, shown_as):
+    result, records = example_run()
+    here = replace(result, device={"title": title}, environment={"facts": facts})
+    assert build_view(here, records).head.device == shown_as
